@@ -7,7 +7,7 @@ use amiforge_formats::digest::Digest;
 use amiforge_formats::tree::Printable;
 use amiforge_rootfs::sources::image::DiskSurvey;
 
-use crate::recipe::Arch;
+use crate::recipe::{Arch, DiskChoice};
 
 /// Bytes that a new disk has beyond its files: partitions to boot from, journal, and room to work in.
 const ROOM: u64 = 1 << 30;
@@ -30,8 +30,8 @@ pub enum ImportOrigin {
     },
     /// The disk of a snapshot, which a lock pins.
     Region {
-        /// The snapshot (`snap-…`), or the AMI (`ami-…`).
-        id: String,
+        /// What names the snapshot, or the AMI.
+        choice: DiskChoice,
         /// Its region, if it is named.
         region: Option<String>,
     },
@@ -154,9 +154,8 @@ fn source(origin: &ImportOrigin, partition: Option<&str>, text: &mut String) {
         ImportOrigin::File { path, sha256 } => {
             let _ = writeln!(text, "path = {}\nsha256 = \"{sha256}\"", quoted(path));
         }
-        ImportOrigin::Region { id, region } => {
-            let key = if id.starts_with("ami-") { "ami" } else { "snapshot" };
-            let _ = writeln!(text, "{key} = {}", quoted(id));
+        ImportOrigin::Region { choice, region } => {
+            let _ = writeln!(text, "{}", named_disk(choice));
             if let Some(region) = region {
                 let _ = writeln!(text, "region = {}", quoted(region));
             }
@@ -164,6 +163,18 @@ fn source(origin: &ImportOrigin, partition: Option<&str>, text: &mut String) {
     }
     if let Some(partition) = partition {
         let _ = writeln!(text, "partition = {}", quoted(partition));
+    }
+}
+
+/// The key of a source that names a disk in a region.
+fn named_disk(choice: &DiskChoice) -> String {
+    match choice {
+        DiskChoice::Id(id) if id.starts_with("snap-") => format!("snapshot = {}", quoted(id)),
+        DiskChoice::Id(text) => format!("ami = {}", quoted(text)),
+        DiskChoice::Parameter(_) => format!("ami = {}", quoted(&choice.to_string())),
+        DiskChoice::Newest { owner, name } => {
+            format!("ami = {{ owner = {}, name = {} }}", quoted(owner), quoted(name))
+        }
     }
 }
 
@@ -219,7 +230,8 @@ mod tests {
     #[test]
     fn the_recipe_has_no_mistake_and_says_what_the_image_holds() {
         let file = ImportOrigin::File { path: "a \"b\"\n.qcow2".to_owned(), sha256: Digest::of(b"x") };
-        let region = ImportOrigin::Region { id: "ami-0a".to_owned(), region: Some("local".to_owned()) };
+        let choice = DiskChoice::Id("ami-0a".to_owned());
+        let region = ImportOrigin::Region { choice, region: Some("local".to_owned()) };
         for (origin, mode) in [(&file, "hybrid"), (&region, "bios")] {
             let found = DiskSurvey { esp: mode == "hybrid", ..survey() };
             let text = recipe_text(&found, origin, "web", Some("1"), ImportedDisk::New);
@@ -230,6 +242,15 @@ mod tests {
             assert!(text.contains("partition 15: fat, 1024 MiB at /boot/efi\n"), "{text}");
             assert!(text.contains("exclude = [\"boot/efi/**\", \"lost+found\"]"), "{text}");
             assert_eq!(recipe.snapshots.len(), usize::from(mode == "bios"));
+        }
+        let newest =
+            DiskChoice::Newest { owner: "amazon".to_owned(), name: "al2023-ami-2023.*-x86_64".to_owned() };
+        for choice in [DiskChoice::Parameter("/web/stable:blue".to_owned()), newest] {
+            let origin = ImportOrigin::Region { choice: choice.clone(), region: None };
+            let text = recipe_text(&survey(), &origin, "web", None, ImportedDisk::Kept);
+            let recipe = Recipe::parse(&text, Path::new("recipe.toml"))
+                .unwrap_or_else(|error| panic!("{error}\n{text}"));
+            assert_eq!(recipe.snapshots.first().map(|named| &named.choice), Some(&choice), "{text}");
         }
         let text = recipe_text(&survey(), &file, "web", None, ImportedDisk::Kept);
         let kept =

@@ -96,7 +96,11 @@ impl Ec2 for Ec2Client {
         };
         let call = DescribeImages {
             ids: query.ids.clone(),
-            owners: if query.owner == ImageOwner::Own { vec!["self".to_owned()] } else { Vec::new() },
+            owners: match &query.owner {
+                ImageOwner::Own => vec!["self".to_owned()],
+                ImageOwner::Named(owner) => vec![owner.clone()],
+                ImageOwner::Any => Vec::new(),
+            },
             filters: query.filters.iter().map(filter).collect(),
             include_deprecated: Some(true),
             include_disabled: Some(true),

@@ -9,7 +9,7 @@ use amiforge_packages::host::HostSettings;
 use amiforge_progress::Monitor;
 use serde::Serialize;
 
-use super::inputs::{FetchSetup, StoreArgs, copy_hint, load_recipe, lock_failure};
+use super::inputs::{FetchSetup, StoreArgs, copy_hint, is_gone, load_recipe, lock_failure};
 use crate::outcome::{CommandResult, Failure, Outcome};
 use crate::signals::interrupt_on_signals;
 use crate::ui::{HumanBytes, Ui};
@@ -29,6 +29,11 @@ pub(crate) struct Args {
     #[cfg(feature = "aws")]
     #[command(flatten)]
     copies: super::inputs::SourceCopyArgs,
+
+    #[cfg(feature = "aws")]
+    /// Print the calls that read disks of snapshots and the IAM policy that they need; makes no call and fetches nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// The result as JSON.
@@ -48,6 +53,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status("the recipe has no packages and no stages: there is nothing to fetch");
         return Ok(Outcome::Success);
     };
+    #[cfg(feature = "aws")]
+    if args.dry_run {
+        let reads: Vec<_> = lock.snapshots.iter().map(super::source_plan::locked).collect();
+        return super::source_plan::show(
+            &format!("fetch for `{}`", recipe.image.name),
+            &reads,
+            &args.copies,
+            ui,
+        );
+    }
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.lock_shared();
@@ -99,6 +114,9 @@ pub(super) fn failure(
             Some(format!("`amiforge fetch {recipe}` resumes; `{variable}` names another mirror"))
         }
         FetchError::Other { .. } => Some(format!("the file was refused; try another mirror by `{variable}`")),
+        FetchError::Snapshot { .. } if is_gone(&error) => Some(format!(
+            "its owner deleted it or shares it no longer: `amiforge lock {recipe} --update` takes what the recipe names now"
+        )),
         _ => None,
     };
     let failure = copy_hint(Failure::from(anyhow::Error::from(error).context(title)));

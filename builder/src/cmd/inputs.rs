@@ -209,6 +209,18 @@ pub(super) fn copy_hint(failure: Failure) -> Failure {
     failure
 }
 
+/// Whether an error says that a snapshot is gone, or not shared any more.
+#[cfg(all(feature = "aws", feature = "fetch"))]
+pub(super) fn is_gone(error: &(dyn std::error::Error + 'static)) -> bool {
+    super::region_snapshots::is_gone(error)
+}
+
+/// Without a client of the service nothing is known of it.
+#[cfg(all(not(feature = "aws"), feature = "fetch"))]
+pub(super) fn is_gone(_error: &(dyn std::error::Error + 'static)) -> bool {
+    false
+}
+
 /// Without a client of the service nothing is copied.
 #[cfg(all(not(feature = "aws"), feature = "fetch"))]
 pub(super) fn copy_hint(failure: Failure) -> Failure {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use amiforge::fetch::{FetchError, TransferError};
 use amiforge::lock::resolve::{self, Update};
+#[cfg(feature = "aws")]
+use amiforge::lock::snapshots::known;
 use amiforge::lock::{Lock, LockDiff, LockError};
 use amiforge::recipe::Recipe;
 use amiforge_packages::backend::{LockFailure, RepositoryError};
@@ -48,6 +50,11 @@ pub(crate) struct Args {
     #[cfg(feature = "aws")]
     #[command(flatten)]
     copies: super::inputs::SourceCopyArgs,
+
+    #[cfg(feature = "aws")]
+    /// Print the calls that read disks of snapshots and the IAM policy that they need; makes no call and writes nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// The result as JSON.
@@ -103,6 +110,15 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     let path = Lock::path(&given);
     let failure = |error: LockError| failure(error, title(), &recipe, &given);
     let old = Lock::load(&path).map_err(failure)?;
+    #[cfg(feature = "aws")]
+    if args.dry_run {
+        return plan(
+            args,
+            &recipe,
+            old.as_ref().filter(|_| update.as_ref().is_none_or(|names| !names.is_empty())),
+            ui,
+        );
+    }
     let fits = old.as_ref().filter(|old| old.matches(&recipe));
     if let (Some(lock), None, false) = (fits, &update, args.check) {
         ui.status("the lock fits the recipe; `--update` takes newer versions");
@@ -133,6 +149,17 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     }
     new.save(&path).map_err(failure)?;
     report(&path, &new, &changes, LockWritten::Yes, ui)
+}
+
+/// Shows the calls that read the disks of snapshots which `old` does not pin.
+#[cfg(feature = "aws")]
+fn plan(args: &Args, recipe: &Recipe, old: Option<&Lock>, ui: &Ui) -> CommandResult {
+    use super::source_plan::{planned, show};
+
+    let unknown = recipe.snapshots.iter().filter(|named| known(recipe, named, old).is_none());
+    let reads = unknown.map(|named| planned(&named.choice, named.region.as_deref()));
+    let reads = reads.collect::<Result<Vec<_>, _>>()?;
+    show(&format!("lock of `{}`", recipe.image.name), &reads, &args.copies, ui)
 }
 
 /// The failure of making a lock, with its hint.

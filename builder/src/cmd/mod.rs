@@ -91,6 +91,8 @@ mod signed_by;
 mod signing_key;
 #[cfg(feature = "aws")]
 pub(crate) mod snapshot;
+#[cfg(all(feature = "aws", feature = "fetch"))]
+mod source_plan;
 #[cfg(feature = "aws")]
 mod storage_failure;
 pub(crate) mod store;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use amiforge::lock;
+use amiforge::lock::{self, Lock};
 use amiforge::outdated::{
     HeldBackJson, Outdated, PackageJson, PinnedBy, Scope, SourceJson, SourceState, SourceStatus,
     outdated_summary,
@@ -23,7 +23,9 @@ use crate::ui::{Ui, written};
     Exit codes: 0 nothing is outdated, 3 something is.\n\n\
     Compares the lock with the set of packages that the recipe's archives give today: upgraded, added, removed, downgraded. A \
     security update is a version in a suite of security updates (`bookworm-security`) that is newer than the locked one; one \
-    that a pin of the recipe holds back is listed too. Sources of stages are looked at without being fetched: the length of a \
+    that a pin of the recipe holds back is listed too. An AMI that the recipe names by a parameter or by its owner and name is \
+    asked for, and counts if it is another one now; packages over it are compared as they are over the locked one, whose disk is \
+    read only if it is not in the store. Sources of stages are looked at without being fetched: the length of a \
     file, the tags of a git repository. A source that the recipe itself pins is listed and does not count, because no new lock \
     changes it. Writes nothing except the archives' indexes, into the store.")]
 pub(crate) struct Args {
@@ -40,6 +42,15 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     store: StoreArgs,
+
+    #[cfg(feature = "aws")]
+    #[command(flatten)]
+    copies: super::inputs::SourceCopyArgs,
+
+    #[cfg(feature = "aws")]
+    /// Print the calls that ask for AMIs and the IAM policy that they need; makes no call and compares nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// The result as JSON.
@@ -63,10 +74,16 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
         ui.status("the recipe has no packages and no stages: nothing can be outdated");
         return Ok(Outcome::Success);
     };
+    #[cfg(feature = "aws")]
+    if args.dry_run {
+        return plan(args, &recipe, &lock, ui);
+    }
     let cancel = interrupt_on_signals()?;
     let store = args.store.open()?;
     let _held = store.lock_shared();
     let setup = FetchSetup::from_system();
+    #[cfg(feature = "aws")]
+    let setup = setup.with_copies(&args.copies);
     let fetcher = setup.fetcher(&store, args.store.jobs(), Monitor::new(ui, &cancel));
     let outdated = Outdated::find(&recipe, &lock, &fetcher);
     let outdated = outdated.map_err(|error| super::lock::failure(error, title(), &recipe, &args.recipe))?;
@@ -78,11 +95,26 @@ pub(crate) fn run(args: &Args, ui: &Ui) -> CommandResult {
     Ok(if outdated.count(scope) == 0 { Outcome::Success } else { Outcome::Difference })
 }
 
+/// Shows the calls that ask for AMIs which the recipe names by something else than their ids, and those that read the image below
+/// packages.
+#[cfg(feature = "aws")]
+fn plan(args: &Args, recipe: &amiforge::recipe::Recipe, lock: &Lock, ui: &Ui) -> CommandResult {
+    use super::source_plan::{asked, locked, show};
+
+    let moving = recipe.snapshots.iter().filter(|named| named.choice.can_move());
+    let mut reads = moving
+        .map(|named| asked(&named.choice, named.region.as_deref()))
+        .collect::<Result<Vec<_>, Failure>>()?;
+    let below = recipe.snapshots.iter().position(|named| named.source == 0 && recipe.upgrade.is_some());
+    reads.extend(below.and_then(|index| lock.snapshots.get(index)).map(locked));
+    show(&format!("comparison of `{}`", recipe.image.name), &reads, &args.copies, ui)
+}
+
 fn report(args: &Args, outdated: &Outdated, ui: &Ui) -> Result<(), Failure> {
     let (all, security) = (outdated.count(Scope::All), outdated.count(Scope::Security));
     if ui.json() {
         return ui.object(&OutdatedJson {
-            lock: lock::Lock::path(&args.recipe).display().to_string(),
+            lock: Lock::path(&args.recipe).display().to_string(),
             outdated: all,
             security,
             packages: outdated.packages.iter().map(PackageJson::from).collect(),
@@ -149,8 +181,8 @@ pub(super) fn held_back_line(package: &HeldBackJson) -> String {
 fn source_line(source: &SourceStatus) -> String {
     let (state, detail) = source.state.parts();
     let pinned = if source.pinned_by == PinnedBy::Recipe { " (pinned by the recipe)" } else { "" };
-    let (stage, label) = (&source.stage, &source.label);
-    format!("stage {stage}: {label}{pinned} {state}: {}", detail.unwrap_or_default())
+    let stage = source.stage.as_ref().map(|stage| format!("stage {stage}: ")).unwrap_or_default();
+    format!("{stage}{}{pinned} {state}: {}", source.label, detail.unwrap_or_default())
 }
 
 /// The owner before a name; nothing for the image.

@@ -22,8 +22,8 @@ pub(crate) use objects::fetch_unpinned;
 pub use objects::{FetchOutcome, fetch};
 pub(crate) use probe::{len, refs};
 pub use requests::{FileLocation, FileRequest};
-pub use snapshots::{NamedSnapshot, SnapshotFiles, SnapshotPlace};
-pub(crate) use snapshots::{clean_up, fetch_snapshot};
+pub use snapshots::{FoundDisk, NamedSnapshot, SnapshotFiles, SnapshotPlace, WantedDisk};
+pub(crate) use snapshots::{clean_up, fetch_snapshot, identify};
 
 /// What a fetch works with.
 #[derive(Clone, Copy)]

@@ -61,7 +61,7 @@ fn stored(locked: &LockedSnapshot, fetcher: &Fetcher<'_>) -> Result<std::path::P
         return Ok(object.path);
     }
     let expected = Some((locked.sha256, locked.label.as_str()));
-    fetch_snapshot(&locked.snapshot, Some(&locked.region), expected, fetcher)?;
+    fetch_snapshot(&locked.named(), expected, fetcher)?;
     let object = objects.find(locked.sha256, locked.size)?;
     object.map(|object| object.path).ok_or(FetchError::NoSnapshots { id: locked.snapshot.clone() })
 }

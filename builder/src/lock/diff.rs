@@ -44,6 +44,13 @@ pub enum InputChange {
         /// The version.
         version: String,
     },
+    /// Another one took its place, and neither is the newer by its name: the snapshot of an image.
+    Replaced {
+        /// What was there.
+        from: String,
+        /// What is there.
+        to: String,
+    },
 }
 
 /// The differences between two locks. Dates and digests of archives are not compared.
@@ -79,10 +86,12 @@ impl LockDiff {
                 }
                 Some(old_entry) => {
                     let (from, to) = (old_entry.version.clone(), new_entry.version.clone());
-                    if new_entry.kind.format().compare_versions(&from, &to).is_lt() {
-                        InputChange::Upgraded { from, to }
-                    } else {
-                        InputChange::Downgraded { from, to }
+                    match new_entry.kind {
+                        None => InputChange::Replaced { from, to },
+                        Some(kind) if kind.format().compare_versions(&from, &to).is_lt() => {
+                            InputChange::Upgraded { from, to }
+                        }
+                        Some(_) => InputChange::Downgraded { from, to },
                     }
                 }
             };
@@ -108,6 +117,7 @@ impl InputChange {
             Self::Upgraded { from, to } => ("upgraded", Some(from), Some(to)),
             Self::Downgraded { from, to } => ("downgraded", Some(from), Some(to)),
             Self::Rebuilt { version } => ("rebuilt", Some(version), Some(version)),
+            Self::Replaced { from, to } => ("replaced", Some(from), Some(to)),
         }
     }
 }
@@ -120,6 +130,7 @@ impl fmt::Display for InputChange {
             Self::Upgraded { from, to } => write!(f, "upgraded {from} to {to}"),
             Self::Downgraded { from, to } => write!(f, "downgraded {from} to {to}"),
             Self::Rebuilt { version } => write!(f, "has other bytes, {version}"),
+            Self::Replaced { from, to } => write!(f, "is {to}, was {from}"),
         }
     }
 }
@@ -127,16 +138,16 @@ impl fmt::Display for InputChange {
 /// The parts of an input in which two locks can differ.
 #[derive(Debug, PartialEq, Eq)]
 struct InputVersion {
-    /// The kind of package, which orders its versions; unused for a source.
-    kind: PackageKind,
-    /// The version of a package; empty for a source.
+    /// The kind of package, which orders its versions; none for a source.
+    kind: Option<PackageKind>,
+    /// The version of a package, the snapshot of an image; empty for another source.
     version: String,
     sha256: Digest,
 }
 
 impl InputVersion {
     fn of(package: &LockedPackage) -> Self {
-        Self { kind: package.kind, version: package.version.clone(), sha256: package.sha256 }
+        Self { kind: Some(package.kind), version: package.version.clone(), sha256: package.sha256 }
     }
 }
 
@@ -162,15 +173,14 @@ fn entries(lock: &Lock) -> BTreeMap<(String, String), InputVersion> {
         named_packages(lock).map(|(owner, name, package)| ((owner, name), InputVersion::of(package)));
     let mut entries: BTreeMap<_, _> = packages.collect();
     for snapshot in &lock.snapshots {
-        let (kind, version) = (PackageKind::default(), snapshot.snapshot.clone());
-        let value = InputVersion { kind, version, sha256: snapshot.sha256 };
+        let version = snapshot.snapshot.clone();
+        let value = InputVersion { kind: None, version, sha256: snapshot.sha256 };
         entries.insert((IMAGE.to_owned(), snapshot.label.clone()), value);
     }
     for stage in &lock.stages {
         let part = format!("stage {}", stage.name);
         for source in &stage.sources {
-            let (kind, version) = (PackageKind::default(), String::new());
-            let value = InputVersion { kind, version, sha256: source.sha256 };
+            let value = InputVersion { kind: None, version: String::new(), sha256: source.sha256 };
             entries.insert((part.clone(), source.label.clone()), value);
         }
     }

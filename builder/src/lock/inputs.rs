@@ -25,7 +25,8 @@ fn text(recipe: &Recipe) -> String {
         line(&mut text, &["over", upgrade.lock_input(), &pin]);
     }
     for one in &recipe.snapshots {
-        line(&mut text, &["snapshot", &one.id, one.region.as_deref().unwrap_or_default()]);
+        let choice = one.choice.chosen_by(recipe.image.arch).unwrap_or_else(|| one.choice.to_string());
+        line(&mut text, &["snapshot", &choice, one.region.as_deref().unwrap_or_default()]);
     }
     for one in &recipe.stages {
         stage(one, &mut text);

@@ -13,6 +13,8 @@ mod model;
 mod requests;
 #[cfg(feature = "fetch")]
 pub mod resolve;
+#[cfg(feature = "fetch")]
+pub mod snapshots;
 mod text;
 
 use std::fs;

@@ -28,6 +28,10 @@ pub struct Lock {
 pub struct LockedSnapshot {
     /// Name of the source.
     pub label: String,
+    /// The AMI whose root volume it is, if one was named.
+    pub image: Option<String>,
+    /// What chose the AMI, if that can be another one tomorrow: a parameter, or a name with its owner.
+    pub chosen_by: Option<String>,
     /// The snapshot; of an AMI that of its root volume.
     pub snapshot: String,
     /// The region that it was read from.

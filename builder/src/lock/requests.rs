@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use amiforge_packages::host::{HostSettings, without_credentials};
 use amiforge_packages::locked::{LockedArchive, LockedPackage};
 
-use super::model::{Lock, LockedStage};
+use super::model::{Lock, LockedSnapshot, LockedStage};
 use crate::fetch::{self, FetchError, FetchOutcome, Fetcher, FileLocation, FileRequest, NamedSnapshot};
 use crate::recipe::{PackageSource, Recipe};
 
@@ -59,17 +59,23 @@ pub fn fetch(lock: &Lock, recipe: &Recipe, fetcher: &Fetcher<'_>) -> Result<Fetc
     for snapshot in &lock.snapshots {
         if let Ok(Some(_)) = objects.find(snapshot.sha256, snapshot.size) {
             // A run that was killed after it stored the disk left the copy that it read.
-            let (id, region) = (snapshot.snapshot.clone(), snapshot.region.clone());
-            fetch::clean_up(&NamedSnapshot { snapshot: id, region }, fetcher)?;
+            fetch::clean_up(&snapshot.named(), fetcher)?;
             outcome.there += 1;
             continue;
         }
         let expected = Some((snapshot.sha256, snapshot.label.as_str()));
-        fetch::fetch_snapshot(&snapshot.snapshot, Some(&snapshot.region), expected, fetcher)?;
+        fetch::fetch_snapshot(&snapshot.named(), expected, fetcher)?;
         outcome.fetched += 1;
         outcome.bytes += snapshot.size;
     }
     Ok(outcome)
+}
+
+impl LockedSnapshot {
+    /// The snapshot in its region.
+    pub(crate) fn named(&self) -> NamedSnapshot {
+        NamedSnapshot { snapshot: self.snapshot.clone(), region: self.region.clone() }
+    }
 }
 
 /// The archive whose mirror a URL is below; the URL is without credentials. `locked` are the archives of the lock.

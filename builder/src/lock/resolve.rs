@@ -14,8 +14,9 @@ use super::base::BaseImage;
 use super::error::LockError;
 use super::inputs;
 use super::model::{Lock, LockedSnapshot, LockedSource, LockedStage};
+use super::snapshots::{self, OlderPins};
 use crate::fetch::{self, FetchError, Fetcher, FileLocation, FileRequest, TransferError};
-use crate::recipe::{PackageSource, Recipe, SnapshotSource, Stage, StageSource};
+use crate::recipe::{PackageSource, Recipe, Stage, StageSource};
 
 /// Which packages of an older lock get newer versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct Resolved {
     pub lock: Lock,
     /// The records of its packages.
     pub records: Vec<PackageRecord>,
-    /// What the trust in its packages rests on where it is less than a signature of all metadata.
+    /// How AMIs were chosen, and what the trust in its packages rests on where it is less than a signature of all metadata.
     pub notes: Vec<String>,
 }
 
@@ -68,7 +69,12 @@ pub fn choose(
     update: &Update,
     fetcher: &Fetcher<'_>,
 ) -> Result<Resolved, LockError> {
-    Ok(choose_over(recipe, old, update, fetcher)?.0)
+    check_update(old, update)?;
+    let older = if *update == Update::All { OlderPins::AskedAnew } else { OlderPins::Hold };
+    let (pins, notes) = snapshots::pin_all(recipe, (old, older), fetcher)?;
+    let (mut resolved, _) = choose_over(recipe, (old, update), pins, fetcher)?;
+    resolved.notes.splice(..0, notes);
+    Ok(resolved)
 }
 
 /// What the archives have newer for the packages of an image that others are installed over.
@@ -80,17 +86,19 @@ pub struct BaseUpgrades {
     pub records: Vec<PackageRecord>,
 }
 
-/// As [`choose`] with all versions new; says too what an upgrade of all packages of the image below would bring, which the recipe
-/// may not ask for. `None` for recipes whose packages go over nothing.
+/// As [`choose`] with all versions of packages new, over the disks of snapshots that a lock of this recipe pins: none is read
+/// again. Says too what an upgrade of all packages of the image below would bring, which the recipe may not ask for; `None` for
+/// recipes whose packages go over nothing.
 ///
 /// # Errors
 /// [`LockError`].
 pub fn choose_and_look_below(
     recipe: &Recipe,
-    old: Option<&Lock>,
+    lock: &Lock,
     fetcher: &Fetcher<'_>,
 ) -> Result<(Resolved, Option<BaseUpgrades>), LockError> {
-    let (resolved, base) = choose_over(recipe, old, &Update::All, fetcher)?;
+    let pins = lock.snapshots.clone();
+    let (resolved, base) = choose_over(recipe, (Some(lock), &Update::All), pins, fetcher)?;
     let (Some(base), Some(packages)) = (base, &recipe.packages) else { return Ok((resolved, None)) };
     let backend = packages.backend();
     let below = InstalledSystem { upgrade: UpgradePolicy::All, ..base.system(recipe) };
@@ -104,25 +112,21 @@ pub fn choose_and_look_below(
     Ok((resolved, Some(BaseUpgrades { installed, records })))
 }
 
-/// The lock, and the image that packages are installed over.
+/// The lock with these pins of snapshots, and the image that packages are installed over.
 fn choose_over(
     recipe: &Recipe,
-    old: Option<&Lock>,
-    update: &Update,
+    (old, update): (Option<&Lock>, &Update),
+    snapshots: Vec<LockedSnapshot>,
     fetcher: &Fetcher<'_>,
 ) -> Result<(Resolved, Option<BaseImage>), LockError> {
-    check_update(old, update)?;
     let mut lock = Lock {
         inputs: inputs::digest(recipe),
         archives: Vec::new(),
         image: Vec::new(),
         removed: Vec::new(),
-        snapshots: Vec::new(),
+        snapshots,
         stages: Vec::new(),
     };
-    for snapshot in &recipe.snapshots {
-        lock.snapshots.push(pin_snapshot(snapshot, (old, update), fetcher)?);
-    }
     let Some(packages) = &recipe.packages else {
         return Ok((Resolved { lock, records: Vec::new(), notes: Vec::new() }, None));
     };
@@ -238,43 +242,6 @@ fn preferred(packages: &[LockedPackage], update: &Update) -> Vec<PackageId> {
         arch: package.arch.clone(),
     };
     packages.iter().filter(stays).map(id).collect()
-}
-
-/// Pins the disk of a snapshot: as the older lock has it, unless all inputs shall be new, else as its region has it now.
-/// The blocks have to be read to know them, so they are in the store then.
-fn pin_snapshot(
-    named: &SnapshotSource,
-    (old, update): (Option<&Lock>, &Update),
-    fetcher: &Fetcher<'_>,
-) -> Result<LockedSnapshot, LockError> {
-    let known = old.into_iter().flat_map(|old| &old.snapshots).find(|known| known.label == named.label);
-    let known = known.filter(|known| named.region.as_ref().is_none_or(|region| *region == known.region));
-    if let Some(known) = known.filter(|_| *update != Update::All) {
-        return Ok(known.clone());
-    }
-    snapshot(&named.id, named.region.as_deref(), &named.label, fetcher)
-}
-
-/// Reads the disk of a snapshot, or of the root volume of an AMI, into the store, and pins it under the name of its source.
-///
-/// # Errors
-/// [`LockError::Snapshot`].
-pub fn snapshot(
-    id: &str,
-    region: Option<&str>,
-    label: &str,
-    fetcher: &Fetcher<'_>,
-) -> Result<LockedSnapshot, LockError> {
-    let stored = fetch::fetch_snapshot(id, region, None, fetcher);
-    let stored =
-        stored.map_err(|error| LockError::Snapshot { label: label.to_owned(), source: Box::new(error) })?;
-    Ok(LockedSnapshot {
-        label: label.to_owned(),
-        snapshot: stored.name.snapshot,
-        region: stored.name.region,
-        sha256: stored.sha256,
-        size: stored.size,
-    })
 }
 
 /// Pins the sources of a stage.

@@ -51,6 +51,9 @@ struct RemovedText {
 #[serde(deny_unknown_fields)]
 struct SnapshotText {
     name: String,
+    #[serde(rename = "chosen-by")]
+    chosen_by: Option<String>,
+    ami: Option<String>,
     snapshot: String,
     region: String,
     sha256: String,
@@ -153,6 +156,12 @@ pub(super) fn write(lock: &Lock) -> String {
     for snapshot in &lock.snapshots {
         text.push_str("\n[[snapshot]]\n");
         write_field(&mut text, "name", &snapshot.label);
+        if let Some(chosen_by) = &snapshot.chosen_by {
+            write_field(&mut text, "chosen-by", chosen_by);
+        }
+        if let Some(image) = &snapshot.image {
+            write_field(&mut text, "ami", image);
+        }
         write_field(&mut text, "snapshot", &snapshot.snapshot);
         write_field(&mut text, "region", &snapshot.region);
         write_field(&mut text, "sha256", &snapshot.sha256.to_string());
@@ -255,6 +264,8 @@ fn snapshot(text: SnapshotText) -> Result<LockedSnapshot, String> {
     Ok(LockedSnapshot {
         sha256: digest(&text.sha256)?,
         label: text.name,
+        image: text.ami,
+        chosen_by: text.chosen_by,
         snapshot: text.snapshot,
         region: text.region,
         size: text.size,
@@ -314,7 +325,9 @@ mod tests {
             image: vec![package("a2", LockReason::Base), package("b\"\\ü", LockReason::Named)],
             removed: vec![PackageId { name: "old".into(), version: "1-1".into(), arch: "noarch".into() }],
             snapshots: vec![LockedSnapshot {
-                label: "source 1 (ami-1)".into(),
+                label: "source 1 (al2023-*)".into(),
+                image: Some("ami-1".into()),
+                chosen_by: Some("al2023-* of amazon, x86_64".into()),
                 snapshot: "snap-1".into(),
                 region: "eu-west-1".into(),
                 sha256: Digest::of(b"blocks"),
@@ -334,6 +347,13 @@ mod tests {
         let text = write(&lock);
         assert!(text.contains("date = 2026-11-01T00:00:01Z\n"), "{text}");
         assert_eq!(parse(text.as_bytes()).unwrap(), lock);
+        // Earlier versions wrote neither.
+        let without: String = text
+            .split_inclusive('\n')
+            .filter(|line| !line.starts_with("ami") && !line.starts_with("chosen"))
+            .collect();
+        let pinned = &parse(without.as_bytes()).unwrap().snapshots[0];
+        assert_eq!((&pinned.image, &pinned.chosen_by), (&None, &None));
     }
 
     #[test]

@@ -51,11 +51,12 @@ pub struct PackageChanges {
     pub held_back: Vec<HeldBackJson>,
 }
 
-/// A source of a stage as JSON.
+/// A source of a stage, or an AMI as a source of the image, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceJson {
-    /// The stage.
-    pub stage: String,
+    /// The stage; left out for a source of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
     /// Its name.
     pub name: String,
     /// Its location.

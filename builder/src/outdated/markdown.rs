@@ -31,13 +31,8 @@ pub fn outdated_summary(image: &str, outdated: &Outdated) -> String {
     let differing = outdated.sources.iter().filter(|source| source.state != SourceState::Same);
     for source in differing.map(SourceJson::from) {
         let detail = source.detail.as_deref().map(code).unwrap_or_default();
-        let _ = writeln!(
-            text,
-            "\n- {} of {}: {}, {detail}",
-            code(&source.name),
-            code(&source.stage),
-            source.state
-        );
+        let of = source.stage.as_deref().map(|stage| format!(" of {}", code(stage))).unwrap_or_default();
+        let _ = writeln!(text, "\n- {}{of}: {}, {detail}", code(&source.name), source.state);
     }
     text
 }

@@ -1,6 +1,7 @@
-//! What is newer than a lock: packages in the recipe's archives, security updates among them, and sources of stages as far
-//! as that can be seen without fetching them. Writes nothing but the archives' indexes, into the store.
+//! What is newer than a lock: packages in the recipe's archives, security updates among them, AMIs that are named by what can
+//! mean another one, and sources of stages as far as that can be seen without fetching them. Writes nothing but the archives' indexes, into the store.
 
+mod images;
 mod json;
 pub(crate) mod markdown;
 mod packages;
@@ -27,7 +28,7 @@ pub struct Outdated {
     pub packages: Vec<PackageChange>,
     /// The packages for which a suite of security updates has a newer version than a new lock would take.
     pub held_back: Vec<HeldBack>,
-    /// The sources of stages, in the order of the recipe.
+    /// The AMIs that the recipe names by a parameter or by a name, then the sources of stages, in the order of the recipe.
     pub sources: Vec<SourceStatus>,
     /// The suites of security updates that the recipe takes packages from, as `ARCHIVE SUITE`.
     pub security_suites: Vec<String>,
@@ -46,17 +47,19 @@ impl Outdated {
     /// Compares a lock with what the archives and the locations of sources have now.
     ///
     /// # Errors
-    /// [`LockError`] when the archives cannot be read, or no set of their packages meets the recipe. A source that cannot be
-    /// reached is [`SourceState::Unknown`].
+    /// [`LockError`] when the archives cannot be read, or no set of their packages meets the recipe. A source or an AMI that cannot
+    /// be reached is [`SourceState::Unknown`].
     pub fn find(recipe: &Recipe, lock: &Lock, fetcher: &Fetcher<'_>) -> Result<Self, LockError> {
-        let (now, below) = resolve::choose_and_look_below(recipe, Some(lock), fetcher)?;
+        let (now, below) = resolve::choose_and_look_below(recipe, lock, fetcher)?;
         let backend = recipe.packages.as_ref().map(PackageSource::backend);
         let mut held_back = held_back(&now.lock, &now.records);
         held_back.extend(below.map(|below| held_back_below(&now.lock, &below)).unwrap_or_default());
+        let mut statuses = images::statuses(recipe, lock, fetcher);
+        statuses.extend(sources::statuses(recipe, lock, fetcher));
         Ok(Self {
             packages: package_changes(Some(lock), &now.lock, &now.records),
             held_back,
-            sources: sources::statuses(recipe, lock, fetcher),
+            sources: statuses,
             security_suites: backend.map(Backend::security_suites).unwrap_or_default(),
         })
     }

@@ -11,14 +11,14 @@ use crate::fetch::{self, FetchError, Fetcher, FileLocation};
 use crate::lock::{Lock, LockedSource};
 use crate::recipe::{Recipe, StageSource};
 
-/// A source of a stage, and whether it differs from its pin.
+/// A source of a stage, or an AMI as a source of the image, and whether it differs from its pin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceStatus {
-    /// The stage.
-    pub stage: String,
+    /// The stage; none for a source of the image.
+    pub stage: Option<String>,
     /// Its name.
     pub label: String,
-    /// Its location: a URL without credentials, or a path as the recipe names it.
+    /// Its location: a URL without credentials, a path as the recipe names it, or what names the AMI.
     pub location: String,
     /// What pins it.
     pub pinned_by: PinnedBy,
@@ -83,7 +83,7 @@ pub(super) fn statuses(recipe: &Recipe, lock: &Lock, fetcher: &Fetcher<'_>) -> V
                 Err(error) => SourceState::Unknown(error.to_string()),
             };
             all.push(SourceStatus {
-                stage: stage.name.clone(),
+                stage: Some(stage.name.clone()),
                 label: source.label.clone(),
                 location: location.as_ref().map(shown).unwrap_or_default(),
                 pinned_by: pinned_by(source, location.as_ref().ok()),

@@ -117,7 +117,7 @@ fn rows(table: &Value, prefix: &str, text: &mut String) {
                 write!(meaning, " `\"{}\"`: {}", one["const"].as_str().unwrap_or_default(), described(one));
         }
         let _ = writeln!(text, "| `{prefix}{key}`{needed} | {} | {meaning} |", kind(value));
-        let inner = if value["type"] == "array" { &value["items"] } else { value };
+        let inner = if value["type"] == "array" { &value["items"] } else { table_of(value) };
         rows(inner, &format!("{prefix}{key}."), text);
     }
 }

@@ -11,7 +11,8 @@ use amiforge_rootfs::sources::{DigestPin, OwnerRule, SourceKind, SourceSpec};
 
 use super::checker::Checker;
 use super::diagnostic::KeyPath;
-use super::keys::{SourceKeys, SourceKindKey};
+use super::disk_choice::{DiskChoice, check_name, check_owner};
+use super::keys::{AmiKey, NewestAmiKeys, SourceKeys, SourceKindKey};
 use super::spec::SnapshotSource;
 use super::{Arch, packages, parse};
 
@@ -67,11 +68,16 @@ pub(super) fn check(
             }
             checked.packages = Some(packages);
         } else {
-            let id = snapshot_id(keys, &at, checker);
+            let choice = disk_choice(keys, &at, checker);
             let Some(spec) = source(keys, index, arch, &at, checker) else { continue };
-            if let Some(id) = id {
+            if let Some(choice) = choice {
                 let (label, region) = (spec.label.clone(), keys.region.clone());
-                checked.snapshots.push(SnapshotSource { source: checked.others.len(), label, id, region });
+                checked.snapshots.push(SnapshotSource {
+                    source: checked.others.len(),
+                    label,
+                    choice,
+                    region,
+                });
             }
             checked.others.push(spec);
         }
@@ -99,25 +105,37 @@ fn over_image(image: &SourceKeys, keys: &SourceKeys, at: &KeyPath, checker: &mut
 }
 
 /// The snapshot or AMI that an `image` source names in place of a path.
-fn snapshot_id(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<String> {
-    let id = keys.snapshot.as_ref().or(keys.ami.as_ref())?;
-    let (key, start) = if keys.snapshot.is_some() { ("snapshot", "snap-") } else { ("ami", "ami-") };
-    let digits = id.strip_prefix(start).unwrap_or_default();
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        checker.reject(at.key(key), format!("`{id}` is not `{start}…`"));
-    }
-    if [keys.path.is_some(), keys.snapshot.is_some(), keys.ami.is_some()]
-        .iter()
-        .filter(|given| **given)
-        .count()
-        > 1
-    {
+fn disk_choice(keys: &SourceKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<DiskChoice> {
+    let key = if keys.snapshot.is_some() { "snapshot" } else { "ami" };
+    let choice = match (&keys.snapshot, &keys.ami) {
+        (Some(id), _) => checker.accept(at.key(key), DiskChoice::snapshot(id)),
+        (None, Some(AmiKey::Text(text))) => checker.accept(at.key(key), DiskChoice::ami(text)),
+        (None, Some(AmiKey::Newest(newest))) => newest_ami(newest, &at.key(key), checker),
+        (None, None) => return None,
+    };
+    let given = [keys.path.is_some(), keys.snapshot.is_some(), keys.ami.is_some()];
+    if given.iter().filter(|given| **given).count() > 1 {
         checker.reject(at.key(key), "an `image` source is one of `path`, `snapshot` and `ami`");
     }
     if keys.sha256.is_some() {
         checker.reject_key(at.key("sha256"), format!("the lock pins what `{key}` names"));
     }
-    Some(id.clone())
+    choice
+}
+
+fn newest_ami(keys: &NewestAmiKeys, at: &KeyPath, checker: &mut Checker<'_>) -> Option<DiskChoice> {
+    let owner = checker.accept(at.key("owner"), check_owner(&keys.owner));
+    let name = checker.accept(at.key("name"), check_name(&keys.name));
+    owner.and(name).map(|()| DiskChoice::Newest { owner: keys.owner.clone(), name: keys.name.clone() })
+}
+
+/// The text by which an `image` source names a snapshot or an AMI, also where it is none.
+fn named_in_region(keys: &SourceKeys) -> Option<&str> {
+    match (&keys.snapshot, &keys.ami) {
+        (Some(text), _) | (None, Some(AmiKey::Text(text))) => Some(text),
+        (None, Some(AmiKey::Newest(newest))) => Some(&newest.name),
+        (None, None) => None,
+    }
 }
 
 fn source(
@@ -127,12 +145,11 @@ fn source(
     at: &KeyPath,
     checker: &mut Checker<'_>,
 ) -> Option<SourceSpec> {
-    let from_region =
-        (keys.kind == SourceKindKey::Image).then(|| keys.snapshot.as_ref().or(keys.ami.as_ref()));
-    let (given, path) = match (from_region.flatten(), &keys.path) {
+    let from_region = named_in_region(keys).filter(|_| keys.kind == SourceKindKey::Image);
+    let (given, path) = match (from_region, &keys.path) {
         // Where its file is follows from the lock.
-        (Some(id), _) => (id, PathBuf::from(id)),
-        (None, Some(given)) => (given, checker.host_path(at.key("path"), given)),
+        (Some(text), _) => (text, PathBuf::from(text)),
+        (None, Some(given)) => (given.as_str(), checker.host_path(at.key("path"), given)),
         (None, None) => {
             let message = match keys.kind {
                 SourceKindKey::Image => "an `image` source needs `path`, `snapshot` or `ami`",

@@ -25,6 +25,7 @@ use amiforge_sandbox::{SandboxClock, SandboxLimits};
 
 use super::PcrPolicyRecipe;
 use super::deb::{RunStep, Stage};
+use super::disk_choice::DiskChoice;
 use super::keys::{FirstBoot, Fstab, TrustProfile};
 use super::lines::RecipeLines;
 use super::secure_boot::SecureBootRecipe;
@@ -36,8 +37,8 @@ pub struct SnapshotSource {
     pub source: usize,
     /// Its name, that of the source.
     pub label: String,
-    /// The snapshot (`snap-…`), or an AMI (`ami-…`), whose root volume it is.
-    pub id: String,
+    /// What names the snapshot, or the AMI whose root volume it is.
+    pub choice: DiskChoice,
     /// The region, if the recipe names one.
     pub region: Option<String>,
 }
@@ -62,6 +63,8 @@ pub struct Recipe {
     /// Whether the disk of the first source, an image, stays as it is but for the files that change. Then the partitions
     /// follow from it.
     pub keep: bool,
+    /// Whether a disk that is kept gets zeros where no file has bytes.
+    pub erase_free_space: bool,
     /// What can be proven of its machines.
     pub trust: TrustRecipe,
     /// The partitions, in their order on the disk.

@@ -62,7 +62,7 @@ def images(other, image, snapshot):
         refused("InvalidUserID.Malformed", other.ec2.describe_snapshots, **names)
     # A public image whose snapshot is not shared: it can be started, and nothing else.
     refused("InvalidSnapshot.NotFound", other.ec2.describe_snapshots, SnapshotIds=[snapshot])
-    refused("InvalidRequest", other.ec2.copy_image, Name="c", SourceImageId=image, SourceRegion=other.name)
+    refused("InvalidRequest", other.ec2.copy_image, Name="copy", SourceImageId=image, SourceRegion=other.name)
 
 
 def parameters(amazon, other, image):
@@ -124,7 +124,7 @@ def marketplace(seller, other):
     seller.ec2.modify_snapshot_attribute(
         SnapshotId=snapshot, Attribute="createVolumePermission", OperationType="add", UserIds=[OTHER]
     )
-    refused("InvalidRequest", other.ec2.copy_image, Name="c", SourceImageId=image, SourceRegion=other.name)
+    refused("InvalidRequest", other.ec2.copy_image, Name="copy", SourceImageId=image, SourceRegion=other.name)
 
 
 def allowed(other, image):

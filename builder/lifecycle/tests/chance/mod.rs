@@ -4,7 +4,8 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 /// A random source (`SplitMix64`).
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct Life {
     kill_at: Option<u64>,
     moments: AtomicU64,
     dead: AtomicBool,
+    /// Wakes the work: its end may come in a task of its own.
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Life {
@@ -58,10 +61,13 @@ impl Life {
     /// Runs work until it ends; `None` if the operator dies first: its future is dropped where it is.
     pub(crate) async fn live<F: Future>(&self, work: F) -> Option<F::Output> {
         let mut work = Box::pin(work);
-        std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if self.dead.load(Ordering::Relaxed) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+        std::future::poll_fn(|cx| {
+            *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
+            match work.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Some(output)),
+                Poll::Pending if self.dead.load(Ordering::Relaxed) => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await
     }
@@ -70,6 +76,7 @@ impl Life {
     pub(crate) async fn moment(&self) {
         if self.kill_at == Some(self.moments.fetch_add(1, Ordering::Relaxed)) {
             self.dead.store(true, Ordering::Relaxed);
+            self.waker.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(Waker::wake_by_ref);
             std::future::pending::<()>().await;
         }
     }

@@ -4,7 +4,6 @@
 //! was lost is looked for by the tags that a copy has from its beginning, until EC2 would list it.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use amiforge_progress::Monitor;
@@ -47,8 +46,6 @@ pub(super) struct Copier<'a, E, S> {
     request: &'a SourceDownload<'a>,
     /// Borrowed between calls only, never while one is awaited.
     ledger: RefCell<CopyLedger>,
-    /// Copies that this run found failed or gone.
-    unusable: RefCell<BTreeSet<String>>,
     monitor: Monitor<'a>,
 }
 
@@ -59,7 +56,7 @@ impl<'a, E: Ebs, S: SnapshotCopies> Copier<'a, E, S> {
         monitor: Monitor<'a>,
     ) -> Result<Self, SourceCopyError> {
         let ledger = CopyLedger::open(request.ledger, (request.snapshot, &services.region))?;
-        Ok(Self { services, request, ledger: RefCell::new(ledger), unusable: RefCell::default(), monitor })
+        Ok(Self { services, request, ledger: RefCell::new(ledger), monitor })
     }
 
     /// A completed copy: that of an earlier run, or a new one.
@@ -72,13 +69,12 @@ impl<'a, E: Ebs, S: SnapshotCopies> Copier<'a, E, S> {
             };
             match self.until_completed(&id).await? {
                 CopyEnd::Completed => return Ok(id),
-                CopyEnd::Gone => {}
+                CopyEnd::Gone => self.ledger.borrow_mut().delete(&id)?,
                 CopyEnd::Failed(why) => {
-                    self.services.delete_snapshot(&id).await?;
+                    self.delete(&id).await?;
                     reason = why;
                 }
             }
-            self.unusable.borrow_mut().insert(id);
         }
         Err(SourceCopyError::Failed { snapshot: self.request.snapshot.to_owned(), reason })
     }
@@ -88,9 +84,22 @@ impl<'a, E: Ebs, S: SnapshotCopies> Copier<'a, E, S> {
         self.settle().await?;
         let copies = self.ledger.borrow().copies();
         for id in copies {
-            self.services.delete_snapshot(&id).await?;
+            self.delete(&id).await?;
         }
         self.ledger.into_inner().remove()
+    }
+
+    /// Deletes a copy. EC2 may not know one yet that was just begun, and would then say that there is nothing to delete.
+    async fn delete(&self, id: &str) -> Result<(), SourceCopyError> {
+        if let SnapshotLookup::Exists(_) = self.find(id).await? {
+            self.services.delete_snapshot(id).await?;
+        }
+        self.ledger.borrow_mut().delete(id)
+    }
+
+    /// A copy, awaited while EC2 may not know it yet.
+    async fn find(&self, id: &str) -> Result<SnapshotLookup, SourceCopyError> {
+        Ok(self.services.find_snapshot(id, CallStep::EventuallyConsistent).await?)
     }
 
     /// The copy of an earlier run or of a lost answer that is or can become completed.
@@ -99,12 +108,12 @@ impl<'a, E: Ebs, S: SnapshotCopies> Copier<'a, E, S> {
         let mut best: Option<(bool, String)> = None;
         let copies = self.ledger.borrow().copies();
         for id in copies {
-            if self.unusable.borrow().contains(&id) {
-                continue;
-            }
-            let state = match self.services.find_snapshot(&id, CallStep::Idempotent).await? {
+            let state = match self.find(&id).await? {
                 SnapshotLookup::Exists(copy) => copy.state,
-                SnapshotLookup::Missing => continue,
+                SnapshotLookup::Missing => {
+                    self.ledger.borrow_mut().delete(&id)?;
+                    continue;
+                }
             };
             let completed = state == SnapshotState::Completed;
             if completed || state == SnapshotState::Pending && best.is_none() {
@@ -233,7 +242,7 @@ impl<'a, E: Ebs, S: SnapshotCopies> Copier<'a, E, S> {
     async fn poll(&self, id: &str, progress: &mut CopyProgress<'_>) -> Result<CopyEnd, SourceCopyError> {
         let (started, mut interval) = (self.services.timer.now(), POLL_INTERVALS[0]);
         loop {
-            let copy = match self.services.find_snapshot(id, CallStep::EventuallyConsistent).await? {
+            let copy = match self.find(id).await? {
                 SnapshotLookup::Exists(copy) => copy,
                 SnapshotLookup::Missing => return Ok(CopyEnd::Gone),
             };

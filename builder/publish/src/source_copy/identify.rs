@@ -13,9 +13,7 @@ pub struct SourceIdentity {
     /// The snapshot.
     pub snapshot: String,
     /// The AMI whose root volume it is, if one was named.
-    pub image: Option<String>,
-    /// The account that owns it.
-    pub owner: Option<String>,
+    pub image: Option<DescribedImage>,
 }
 
 /// The snapshot of an id: itself, or that of an AMI's root volume.
@@ -28,25 +26,33 @@ pub async fn identify<E: Ebs, S: Ec2>(
 ) -> Result<SourceIdentity, SourceCopyError> {
     if !id.starts_with("ami-") {
         let snapshot = services.lookup_snapshot(id).await?;
-        return Ok(SourceIdentity { snapshot: snapshot.id, image: None, owner: snapshot.owner });
+        return Ok(SourceIdentity { snapshot: snapshot.id, image: None });
     }
     let query = ImageQuery::by_id(id);
     let images =
         retry(&services.timer, CallStep::Probe, &NoObserver, || services.ec2.describe_images(&query));
     let images = images.await.map_err(call_failed(format!("asking for {id}")))?;
     let missing = || SourceCopyError::NoImage(format!("there is no AMI {id} in {}", services.region));
-    let image = images.into_iter().find(|image| image.id == id).ok_or_else(missing)?;
-    let Some(snapshot) = image.root_snapshot() else {
-        let text = format!("{id} is `{}` and has no snapshot of a root volume", image.state);
+    identify_image(services, images.into_iter().find(|image| image.id == id).ok_or_else(missing)?).await
+}
+
+/// The snapshot of the root volume of an AMI that is described already.
+///
+/// # Errors
+/// As for [`identify`].
+pub async fn identify_image<E: Ebs, S: Ec2>(
+    services: &Services<E, S>,
+    image: DescribedImage,
+) -> Result<SourceIdentity, SourceCopyError> {
+    let Some(snapshot) = image.root_snapshot().map(str::to_owned) else {
+        let text = format!("{} is `{}` and has no snapshot of a root volume", image.id, image.state);
         return Err(SourceCopyError::NoImage(text));
     };
-    match services.find_snapshot(snapshot, CallStep::Idempotent).await? {
-        SnapshotLookup::Exists(found) if found.state != SnapshotState::Error => Ok(SourceIdentity {
-            snapshot: snapshot.to_owned(),
-            image: Some(id.to_owned()),
-            owner: image.owner,
-        }),
-        _ => Err(not_shared(&image, snapshot)),
+    match services.find_snapshot(&snapshot, CallStep::Idempotent).await? {
+        SnapshotLookup::Exists(found) if found.state != SnapshotState::Error => {
+            Ok(SourceIdentity { snapshot, image: Some(image) })
+        }
+        _ => Err(not_shared(&image, &snapshot)),
     }
 }
 

@@ -38,6 +38,8 @@ enum Line<'a> {
     Settled,
     /// A copy that is there.
     Copy(&'a str),
+    /// A copy that was deleted.
+    Deleted(&'a str),
 }
 
 impl CopyLedger {
@@ -86,6 +88,7 @@ impl CopyLedger {
                     unanswered = unanswered.saturating_sub(1);
                     copies.push(id.to_owned());
                 }
+                Line::Deleted(id) => copies.retain(|copy| copy != id),
             }
         }
         file.set_len(whole as u64).map_err(failed)?;
@@ -97,7 +100,7 @@ impl CopyLedger {
         &self.key
     }
 
-    /// The copies that are known.
+    /// The copies that are known and not deleted.
     pub(super) fn copies(&self) -> Vec<String> {
         self.copies.clone()
     }
@@ -132,6 +135,13 @@ impl CopyLedger {
         Ok(())
     }
 
+    /// Records that a copy is deleted, so that it is not looked for again.
+    pub(super) fn delete(&mut self, id: &str) -> Result<(), SourceCopyError> {
+        self.append(&format!("deleted {id}"))?;
+        self.copies.retain(|copy| copy != id);
+        Ok(())
+    }
+
     /// Removes the file: no copy is left.
     pub(super) fn remove(self) -> Result<(), SourceCopyError> {
         let path = self.path.clone();
@@ -151,10 +161,14 @@ impl<'a> Line<'a> {
             "begin" => Some(Self::Begin),
             "settled" => Some(Self::Settled),
             _ => {
-                let id = text.strip_prefix("copy ")?;
+                let (word, id) = text.split_once(' ')?;
                 let digits = id.strip_prefix("snap-")?;
                 let valid = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_alphanumeric());
-                valid.then_some(Self::Copy(id))
+                match word {
+                    "copy" if valid => Some(Self::Copy(id)),
+                    "deleted" if valid => Some(Self::Deleted(id)),
+                    _ => None,
+                }
             }
         }
     }
@@ -209,6 +223,13 @@ mod tests {
         drop(ledger);
         let ledger = CopyLedger::open(&path, SOURCE).unwrap();
         assert_eq!((ledger.copies(), ledger.is_uncertain()), (vec!["snap-1".to_owned()], false));
+        drop(ledger);
+        let mut ledger = CopyLedger::open(&path, SOURCE).unwrap();
+        ledger.record("snap-2").unwrap();
+        ledger.delete("snap-1").unwrap();
+        drop(ledger);
+        let ledger = CopyLedger::open(&path, SOURCE).unwrap();
+        assert_eq!(ledger.copies(), ["snap-2"]);
         ledger.remove().unwrap();
         assert!(!CopyLedger::exists(&path));
     }

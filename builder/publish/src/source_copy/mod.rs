@@ -16,7 +16,7 @@ use std::path::Path;
 use amiforge_progress::Monitor;
 
 pub use self::error::SourceCopyError;
-pub use self::identify::{SourceIdentity, identify};
+pub use self::identify::{SourceIdentity, identify, identify_image};
 pub use self::ledger::CopyLedger;
 
 use self::copier::Copier;

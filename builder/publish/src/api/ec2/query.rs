@@ -12,13 +12,15 @@ pub struct ImageQuery {
 }
 
 /// The owner of images.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ImageOwner {
     /// The account.
     #[default]
     Own,
     /// Any account.
     Any,
+    /// An account by its twelve digits, or by an alias of the service: `self`, `amazon`, `aws-marketplace`.
+    Named(String),
 }
 
 /// A filter of a query.
