@@ -38,6 +38,15 @@ pub(super) fn check(
     Fstab::Keep
 }
 
+/// Whether a disk that is kept gets zeros where no file has bytes.
+pub(super) fn erases(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) -> bool {
+    if keys.disk.erase_free_space.is_some() && !keys.keeps_disk() {
+        let message = "a new disk has nothing where no file has bytes: leave `erase-free-space` out; it is for `boot = \"keep\"`";
+        checker.reject_key(at.key("disk").key("erase-free-space"), message);
+    }
+    keys.disk.erase_free_space.unwrap_or_default()
+}
+
 /// Rejects what says how a new disk should be.
 fn words_of_a_new_disk(keys: &RecipeKeys, at: &KeyPath, checker: &mut Checker<'_>) {
     if !keys.partition.is_empty() {
@@ -79,7 +88,11 @@ mod tests {
         let kept = recipe("boot = \"keep\"", IMAGE).unwrap();
         assert!(kept.keep && kept.boot.is_none() && kept.partitions.is_empty());
         assert_eq!(kept.fstab, Fstab::Keep);
-        assert!(!recipe("", IMAGE).unwrap().keep);
+        assert!(!recipe("", IMAGE).unwrap().keep && !kept.erase_free_space);
+        let erase = "[disk]\nerase-free-space = true\n";
+        assert!(recipe("boot = \"keep\"", &format!("{IMAGE}{erase}")).unwrap().erase_free_space);
+        let said = recipe("", &format!("{IMAGE}{erase}")).unwrap_err();
+        assert!(said.contains("leave `erase-free-space` out"), "{said}");
     }
 
     #[test]

@@ -92,6 +92,7 @@ fn specs(keys: &RecipeKeys, (text, lines): (&str, RecipeLines), checker: &mut Ch
         guid,
         boot,
         keep: keys.keeps_disk(),
+        erase_free_space: keep::erases(keys, &top, checker),
         trust,
         partitions,
         packages: source_of_packages,

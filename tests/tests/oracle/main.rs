@@ -3,6 +3,7 @@
 
 mod boot;
 mod bundle;
+mod by_the_book;
 mod diff;
 mod disk;
 mod examples;
@@ -14,7 +15,9 @@ mod growth;
 mod imported;
 mod imported_digests;
 mod imported_faults;
+mod imported_room;
 mod inspect;
+mod kept_remains;
 mod lock;
 mod measure;
 mod packages;

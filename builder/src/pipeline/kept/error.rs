@@ -2,6 +2,7 @@
 
 use amiforge_formats::ext4::patch::Ext4PatchError;
 use amiforge_formats::plan::PlanError;
+use amiforge_formats::residue::ResidueError;
 use amiforge_formats::tree::{Printable, TreeError};
 use amiforge_formats::volume::VolumeWriteError;
 
@@ -88,6 +89,9 @@ pub enum KeptError {
         #[source]
         source: TreeError,
     },
+    /// What is below the files cannot be read.
+    #[error("looking for what is left of deleted files")]
+    Survey(#[source] ResidueError),
     /// The parts of the disk overlap.
     #[error("composing the disk")]
     Plan(#[source] PlanError),

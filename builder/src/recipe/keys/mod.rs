@@ -158,4 +158,7 @@ pub(crate) struct DiskKeys {
     pub(crate) sector_size: Option<i64>,
     /// GUID of the disk; derived from the image's name if not given.
     pub(crate) guid: Option<String>,
+    /// With `boot = "keep"`: whether zeros are written where no file of the disk has bytes, so that deleted files cannot be read from
+    /// there; `false` if not given. Blocks that had such bytes are sent again. A new disk has none.
+    pub(crate) erase_free_space: Option<bool>,
 }
