@@ -13,7 +13,7 @@ use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage, Packag
 use amiforge_rootfs::sources::{SourceKind, SourceSpec};
 use serde_json::{Value, json};
 
-use super::{BuildFacts, percent_encoded};
+use super::{BuildFacts, aws_resource, percent_encoded};
 use crate::lock::{Lock, LockedSource, LockedStage};
 use crate::recipe::{Recipe, SourceFrom, Stage};
 
@@ -21,7 +21,7 @@ use crate::recipe::{Recipe, SourceFrom, Stage};
 pub(super) fn all(facts: &BuildFacts<'_>) -> Vec<Value> {
     let recipe = facts.recipe;
     let locked = facts.lock.into_iter().flat_map(|lock| locked(lock, recipe));
-    let named = facts.inputs.iter().map(|input| file(input, recipe));
+    let named = facts.inputs.iter().map(|input| disk(input, facts).unwrap_or_else(|| file(input, recipe)));
     let patches = facts.patches.iter().map(|patch| file(patch, recipe));
     locked.chain(named).chain(patches).collect()
 }
@@ -98,6 +98,19 @@ fn stage_source(locked: &LockedStage, source: &LockedSource, index: usize, stage
     };
     let name = format!("{}: {}", locked.name, source.label);
     descriptor(&annotations, &name, Some(source.sha256), uri)
+}
+
+/// An input that is the disk of a snapshot or an AMI; none for another.
+fn disk(input: &ManifestInput, facts: &BuildFacts<'_>) -> Option<Value> {
+    let mut annotations = json!({ "kind": input.kind });
+    let at = facts.recipe.snapshots.iter().position(|named| named.label == input.name);
+    let locked = at.and_then(|at| facts.lock?.snapshots.get(at));
+    let uri = match (locked, input.base_snapshot()) {
+        (Some(locked), _) => aws_resource::of_locked(locked, &mut annotations),
+        (None, Some(base)) => aws_resource::of_base(base),
+        (None, None) => return None,
+    };
+    Some(descriptor(&annotations, &input.name, input.sha256, Some(uri)))
 }
 
 /// An input that no lock pins: a source, a file of the host, a signature, or a patch.

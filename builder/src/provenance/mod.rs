@@ -4,6 +4,7 @@
 //! descriptors. Reproducible: keys are sorted, there is no time in it, and the invocation is named by the digest of the lock.
 //! It knows nothing of the image's bytes, so it can be put into the image that it describes.
 
+mod aws_resource;
 mod dependencies;
 pub mod summary;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 use amiforge_image::manifest::ManifestInput;
 use amiforge_image::provenance::{BUILD_TYPE, BUILDER_ID};
 use amiforge_rootfs::assemble::ListedInput;
+use amiforge_rootfs::sources::DigestPin;
 use amiforge_sandbox::SandboxClock;
 use serde_json::{Map, Value, json};
 
@@ -34,9 +36,16 @@ pub struct BuildFacts<'a> {
     pub patches: &'a [ManifestInput],
 }
 
-/// The snapshot whose disk is kept, by which its child finds it (see [`ManifestInput::base_snapshot`]).
+/// What the disk is of that is kept: a snapshot, by which its child finds it (see [`ManifestInput::base_snapshot`]), or a file.
 pub fn kept_base(recipe: &Recipe, lock: Option<&Lock>) -> Option<ManifestInput> {
-    let named = recipe.keep.then(|| recipe.snapshots.iter().position(|named| named.source == 0)).flatten()?;
+    let first = recipe.sources.first().filter(|_| recipe.keep)?;
+    let Some(named) = recipe.snapshots.iter().position(|named| named.source == 0) else {
+        let sha256 = match first.pin {
+            DigestPin::Exact(digest) => Some(digest),
+            _ => None,
+        };
+        return Some(ManifestInput::of_base_file(&first.label, sha256));
+    };
     let locked = lock?.snapshots.get(named)?;
     Some(ManifestInput::of_base(&locked.snapshot, &locked.region, locked.sha256))
 }

@@ -7,7 +7,7 @@ use amiforge_packages::PackageKind;
 use amiforge_packages::locked::{LockReason, LockedArchive, LockedPackage};
 
 use super::*;
-use crate::lock::{LockedSource, LockedStage};
+use crate::lock::{LockedSnapshot, LockedSource, LockedStage};
 
 const RECIPE: &str = r#"
 [image]
@@ -135,6 +135,41 @@ fn every_line_of_the_lock_and_every_input_is_a_dependency_with_its_digest_and_ad
     assert_eq!(external["recipe"]["digest"]["sha256"], Digest::of(RECIPE.as_bytes()).to_string());
     assert_eq!(external["lock"]["digest"]["sha256"], predicate["runDetails"]["metadata"]["invocationId"]);
     assert_eq!(predicate["buildDefinition"]["internalParameters"]["notHermetic"], json!([]));
+}
+
+#[test]
+fn a_disk_of_a_region_has_the_arn_of_what_the_recipe_names_and_of_its_snapshot() {
+    let text = "boot = \"keep\"\n[image]\nname = \"web\"\nversion = \"7\"\narch = \"x86_64\"\n[[source]]\nkind = \"image\"\nami \
+                = \"ami-0123456789abcdef0\"\nregion = \"eu-west-1\"\n";
+    let recipe = Recipe::parse(text, Path::new("recipe.toml")).unwrap();
+    let sha256 = Digest::of(b"blocks");
+    let mut lock = Lock { archives: Vec::new(), image: Vec::new(), stages: Vec::new(), ..lock() };
+    lock.snapshots = vec![LockedSnapshot {
+        label: recipe.sources[0].label.clone(),
+        image: Some("ami-0123456789abcdef0".to_owned()),
+        snapshot: "snap-0a".to_owned(),
+        region: "eu-west-1".to_owned(),
+        sha256,
+        size: 1,
+    }];
+    let inputs = [
+        input("image", &recipe.sources[0].label, Some(sha256)),
+        ManifestInput::of_base("snap-0a", "eu-west-1", sha256),
+    ];
+    let facts = BuildFacts {
+        recipe: &recipe,
+        lock: Some(&lock),
+        source_date_epoch: None,
+        inputs: &inputs,
+        patches: &[],
+    };
+    let predicate = predicate(&facts);
+    let all = &predicate["buildDefinition"]["resolvedDependencies"];
+    assert_eq!(all[0]["uri"], "arn:aws:ec2:eu-west-1::image/ami-0123456789abcdef0", "{all}");
+    assert_eq!(all[0]["annotations"]["snapshot"], "arn:aws:ec2:eu-west-1::snapshot/snap-0a");
+    assert_eq!(all[0]["digest"]["sha256"], sha256.to_string());
+    assert_eq!(all[1]["uri"], "arn:aws:ec2:eu-west-1::snapshot/snap-0a");
+    assert!(!predicate.to_string().contains("file:"), "{predicate}");
 }
 
 #[test]
