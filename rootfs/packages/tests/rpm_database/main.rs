@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are outside test functions")]
 
 mod built;
+mod damaged;
 mod distribution;
 mod fixture;
 mod real;

@@ -2,6 +2,7 @@
 //! that change between lock and fetch, full disks, and builds that are killed. Each is refused with what to do next, and leaves
 //! nothing that a later run would take for whole.
 
+mod over;
 mod own;
 mod room;
 

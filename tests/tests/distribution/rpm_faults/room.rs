@@ -9,13 +9,17 @@ use amiforge_tests::program::Bundle;
 use amiforge_tests::rng::Rng;
 use amiforge_tests::{oracle, program};
 
-use super::PACKAGES;
 use super::own::{OwnPackage, PackageSigner, said};
+use super::{PACKAGES, over};
 
-/// A package with a script that takes a moment, locked and fetched into `store`; `fresh` is a copy without any layer.
+/// A package with a script that takes a moment, locked and fetched into `store`; `fresh` is a copy without any layer. With
+/// `over` it goes over an image.
 fn fetched(scripts: &str) -> Option<OwnPackage> {
     let own = OwnPackage::new("%post\nsleep 0.2", "", "", PackageSigner::Own)?;
-    own.write_recipe(scripts, &PACKAGES, "");
+    match scripts {
+        "over" => over::write_recipe(&own),
+        scripts => own.write_recipe(scripts, &PACKAGES, ""),
+    }
     own.must(&["lock"]);
     own.must(&["fetch"]);
     copy_objects(&own.path("store"), &own.path("fresh"));
@@ -45,7 +49,7 @@ fn a_full_disk_is_named_and_the_next_build_is_good() {
     if !oracle::ready(&["unshare", "mount"], true) {
         return;
     }
-    for scripts in ["native", "run"] {
+    for scripts in ["native", "run", "over"] {
         let Some(own) = fetched(scripts) else { return };
         own.must(&["build", "-o", "good"]);
         let good = Bundle::open(&own.path("good")).digest();
@@ -90,7 +94,7 @@ fn size_of(store: &Path) -> u64 {
 
 #[test]
 fn a_build_that_is_killed_at_any_moment_leaves_a_store_that_is_good() {
-    for (scripts, times) in [("native", 12), ("run", 12)] {
+    for (scripts, times) in [("native", 12), ("run", 12), ("over", 12)] {
         let Some(own) = fetched(scripts) else { return };
         let begun = Instant::now();
         own.must(&["build", "-o", "good"]);

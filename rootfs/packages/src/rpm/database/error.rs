@@ -8,6 +8,10 @@ use amiforge_formats::sqlite::{SqliteError, SqliteWriteError};
 use super::kind::RpmDatabaseKind;
 use crate::rpm::header::RpmHeaderError;
 
+/// What to do about a damaged database.
+const MEND: &str =
+    "`rpmdb --rebuilddb` in a machine of the image mends what can be mended; else take an image from before";
+
 /// Why rpm's database could not be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,16 +20,16 @@ pub enum RpmDatabaseError {
     #[error("a file of the tree that rpm's database depends on")]
     Path(#[from] PathError),
     /// Its file is damaged.
-    #[error("the database of rpm is damaged")]
+    #[error("the database of rpm is damaged: {MEND}")]
     Sqlite(#[from] SqliteError),
     /// Its file is damaged.
-    #[error("the database of rpm is damaged: {0}")]
+    #[error("the database of rpm is damaged ({0}): {MEND}")]
     Ndb(&'static str),
     /// It has no table of packages.
-    #[error("the database of rpm has no table `Packages` of numbers and headers")]
+    #[error("the database of rpm has no table `Packages` of numbers and headers: {MEND}")]
     NoPackages,
     /// A header of it is damaged.
-    #[error("the header {number} of rpm's database is damaged")]
+    #[error("the header {number} in the database of rpm is damaged: {MEND}")]
     Header {
         /// Its number in the database.
         number: u32,
