@@ -335,11 +335,23 @@ pub(super) fn warn(built: &Built, ui: &Ui) {
     for warning in &built.warnings {
         ui.warn(format_args!("{warning}"));
     }
-    if !origin.skipped.is_empty() {
-        let count = origin.skipped.len();
-        ui.status(format_args!(
-            "{count} things that scripts of packages do were not done; `skipped` in the manifest lists them"
-        ));
+    warn_of_skipped(&origin.skipped, ui);
+}
+
+/// The things that are listed one by one.
+const SKIPPED_SHOWN: usize = 8;
+
+/// Lists what scripts of packages would have done.
+fn warn_of_skipped(skipped: &[String], ui: &Ui) {
+    if skipped.is_empty() {
+        return;
+    }
+    ui.status(format_args!("{} things that scripts of packages do were not done:", skipped.len()));
+    for one in skipped.iter().take(SKIPPED_SHOWN) {
+        ui.status(format_args!("  {one}"));
+    }
+    if let Some(more) = skipped.len().checked_sub(SKIPPED_SHOWN).filter(|more| *more > 0) {
+        ui.status(format_args!("  and {more} more: `skipped` in manifest.json lists them"));
     }
 }
 
