@@ -152,8 +152,11 @@ fn the_policy_of_a_public_ami_is_the_least() {
 /// Builds a bundle.
 pub(super) fn bundle(stage: &Stage, name: &str, version: u32) {
     let tree = format!("{name}-{version}.tree");
-    // The recipe of an image goes into its /usr.
-    std::fs::create_dir_all(stage.path(&format!("{tree}/usr"))).expect("a folder");
+    // An operating system, so that the recipe goes into the image.
+    for folder in ["etc", "usr/lib"] {
+        std::fs::create_dir_all(stage.path(&format!("{tree}/{folder}"))).expect("a folder");
+    }
+    stage.file(&format!("{tree}/etc/os-release"), b"ID=test\n");
     stage.file(&format!("{tree}/noise"), &noise(1 << 20, version));
     let recipe = format!(
         "[image]\nname = \"{name}\"\nversion = \"{version}\"\narch = \"x86_64\"\nepoch = 1700000000\n\n\
