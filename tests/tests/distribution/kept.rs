@@ -23,7 +23,7 @@ fn over(packages: &str) -> String {
 
 /// A unit that says by the new package's command that it is there, and which variant of the kernel runs; and its link.
 const UNIT: &str = "\n[[file]]\npath = \"/etc/systemd/system/said.service\"\ncontent = \"\"\"\n[Service]\nType=oneshot\n\
-    ExecStart=/bin/sh -c 'echo SAID $(hello) $(uname -r | grep -o cloud) > /dev/ttyS0'\n[Install]\nWantedBy=multi-user.target\n\"\"\"\n\n[system]\nenable = \
+    ExecStart=/bin/sh -c 'echo SAID $(hello) $(uname -r | grep -o rt) > /dev/ttyS0'\n[Install]\nWantedBy=multi-user.target\n\"\"\"\n\n[system]\nenable = \
     [\"said.service\"]\n";
 
 /// What the unit writes.
@@ -226,15 +226,15 @@ fn a_disk_that_grub_starts_keeps_it() {
 
 #[test]
 fn a_new_kernel_is_started_by_the_grub_that_is_kept() {
-    let Some((fixture, disk)) = with_grub("\"hello\", \"linux-image-cloud-amd64\"") else { return };
+    let Some((fixture, disk)) = with_grub("\"hello\", \"linux-image-rt-amd64\"") else { return };
     let bundle = fixture.build(&disk);
     let menu = read_file(&bundle, "/boot/grub/grub.cfg");
     // The new one by default, then in the submenu the new and the old one.
     let kernels: Vec<bool> = menu
         .lines()
         .filter(|line| line.trim_start().starts_with("linux"))
-        .map(|line| line.contains("cloud"))
+        .map(|line| line.contains("-rt-"))
         .collect();
     assert_eq!(kernels, [true, true, false], "{menu}");
-    says(&bundle.image(), Firmware::Bios, "SAID Hello, world! cloud");
+    says(&bundle.image(), Firmware::Bios, "SAID Hello, world! rt");
 }
