@@ -54,7 +54,7 @@ impl Digester {
         let (pairs, last) = held.as_chunks::<2>();
         let mut digests = Vec::with_capacity(held.len());
         for [one, other] in pairs {
-            digests.extend(sha256::digest_two(*one, *other).map(Digest));
+            digests.extend(sha256::digest_two(one, other).map(Digest));
         }
         digests.extend(last.iter().map(|bytes| Digest::of(*bytes)));
         digests

@@ -63,12 +63,11 @@ pub(super) fn open(
     let MountedDisk { mut tree, warnings, mounts } = mounted(&mut volumes, partition)?;
     let whole = FileRange { file: &file, at: 0, len: size };
     let mut identity = || {
-        let known = match sha256 {
-            Some(known) => known,
-            None => {
-                opening.monitor.progress.begin("hashing the image", Some(size));
-                *sha256.insert(expand::digest(&whole, opening.monitor)?)
-            }
+        let known = if let Some(known) = sha256 {
+            known
+        } else {
+            opening.monitor.progress.begin("hashing the image", Some(size));
+            *sha256.insert(expand::digest(&whole, opening.monitor)?)
         };
         Ok((known, size))
     };
