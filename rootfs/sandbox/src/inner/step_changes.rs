@@ -91,25 +91,19 @@ impl StepRecorder {
             let content = content_print(name, &mut self.buffer)?;
             Some((content, metadata_print(name)?))
         };
-        match known {
-            Some(known) => {
-                (known.seen, known.stamp, known.accessed) = (step, stamp, accessed);
-                if let Some((content, metadata)) = looked {
-                    let steps = known.looked.as_ref().map_or(PathSteps::of(step), |old| PathSteps {
-                        content: if old.content == content { old.steps.content } else { step },
-                        metadata: if old.metadata == metadata { old.steps.metadata } else { step },
-                    });
-                    known.looked = Some(Looked { content, metadata, steps });
-                }
-            }
-            None => {
-                let looked = looked.map(|(content, metadata)| Looked {
-                    content,
-                    metadata,
-                    steps: PathSteps::of(step),
+        if let Some(known) = known {
+            (known.seen, known.stamp, known.accessed) = (step, stamp, accessed);
+            if let Some((content, metadata)) = looked {
+                let steps = known.looked.as_ref().map_or(PathSteps::of(step), |old| PathSteps {
+                    content: if old.content == content { old.steps.content } else { step },
+                    metadata: if old.metadata == metadata { old.steps.metadata } else { step },
                 });
-                self.paths.insert(name.path.to_vec(), RecordedPath { seen: step, stamp, accessed, looked });
+                known.looked = Some(Looked { content, metadata, steps });
             }
+        } else {
+            let looked =
+                looked.map(|(content, metadata)| Looked { content, metadata, steps: PathSteps::of(step) });
+            self.paths.insert(name.path.to_vec(), RecordedPath { seen: step, stamp, accessed, looked });
         }
         Ok(())
     }
