@@ -29,6 +29,9 @@ fn arn(kind: &str, id: &str, region: &str) -> String {
 /// as annotations.
 pub(super) fn of_locked(locked: &LockedSnapshot, annotations: &mut Value) -> String {
     let snapshot = arn("snapshot", &locked.snapshot, &locked.region);
+    if let Some(chosen_by) = &locked.chosen_by {
+        annotations["chosenBy"] = json!(chosen_by);
+    }
     match &locked.image {
         Some(image) => {
             annotations["snapshot"] = json!(snapshot);

@@ -147,6 +147,7 @@ fn a_disk_of_a_region_has_the_arn_of_what_the_recipe_names_and_of_its_snapshot()
     lock.snapshots = vec![LockedSnapshot {
         label: recipe.sources[0].label.clone(),
         image: Some("ami-0123456789abcdef0".to_owned()),
+        chosen_by: None,
         snapshot: "snap-0a".to_owned(),
         region: "eu-west-1".to_owned(),
         sha256,

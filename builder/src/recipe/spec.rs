@@ -65,8 +65,6 @@ pub struct Recipe {
     pub keep: bool,
     /// Whether a disk that is kept gets zeros where no file has bytes.
     pub erase_free_space: bool,
-    /// Whether a disk that is kept gets zeros where no file has bytes.
-    pub erase_free_space: bool,
     /// What can be proven of its machines.
     pub trust: TrustRecipe,
     /// The partitions, in their order on the disk.
