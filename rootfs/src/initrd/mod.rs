@@ -14,6 +14,7 @@ use amiforge_formats::cpio::write::{CpioWriter, NewEntry};
 use amiforge_formats::plan::Sources;
 use amiforge_formats::tree::{NodeKind, Tree};
 use amiforge_formats::volume::FsKind;
+use amiforge_formats::volume::format::VolumeFormat;
 
 use crate::sources::inflate::inflate;
 use amiforge_formats::path;
@@ -39,7 +40,7 @@ const OPTIONAL_MODULES: [&str; 5] =
 fn modules_of(driver: &str) -> &'static [&'static str] {
     let group = DRIVER_GROUPS.iter().find(|(name, _)| *name == driver).map(|(_, names)| *names);
     let format = FsKind::ALL.into_iter().map(FsKind::format).find(|format| format.name() == driver);
-    group.or(format.map(|format| format.kernel_modules())).unwrap_or_default()
+    group.or(format.map(VolumeFormat::kernel_modules)).unwrap_or_default()
 }
 
 /// The first program of an initrd.

@@ -14,7 +14,7 @@ use amiforge_formats::volume::VolumeContent;
 
 use super::error::DiskSourceError;
 use super::placed::{PlacedDisk, content};
-use super::survey::arch;
+use super::shell_arch::arch;
 use super::volumes::DiskVolumes;
 
 /// Bytes of code in the first sector of a disk (UEFI 2.10, section 5.2.1).

@@ -14,6 +14,7 @@ mod mounts;
 mod open;
 mod place;
 mod placed;
+mod shell_arch;
 mod spool;
 mod survey;
 mod volumes;

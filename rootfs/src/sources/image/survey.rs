@@ -17,6 +17,7 @@ use super::layout;
 use super::mount::{MountedDisk, mounted};
 use super::open::OpenDisk;
 use super::place::whole_contents;
+use super::shell_arch::arch;
 use super::volumes::DiskVolumes;
 use crate::boot::{find_kernel, read_os_release};
 use crate::package_databases::{APK_INSTALLED, DPKG_STATUS, has_rpm};
@@ -132,16 +133,6 @@ fn has_loader(volumes: &mut DiskVolumes<'_>, found: &MountedDisk) -> Result<bool
         }
     }
     Ok(false)
-}
-
-/// The architecture of the shell of a system (ELF, `e_machine`).
-pub(super) fn arch(tree: &Tree, sources: &dyn Sources) -> Option<Arch> {
-    let shell = path::find(tree, b"/bin/sh").ok().flatten()?;
-    let NodeKind::File(content) = &tree.node(shell).kind else { return None };
-    let mut head = [0; 20];
-    content.read_at(sources, 0, &mut head).ok()?;
-    let machine = u16::from_le_bytes([head[18], head[19]]);
-    Arch::ALL.into_iter().find(|arch| head.starts_with(b"\x7fELF") && arch.elf_machine() == machine)
 }
 
 /// The kind of packages of a system, and how many are installed.

@@ -47,7 +47,9 @@ pub(super) fn with_kernel(menu: &str, new: &str, exists: &dyn Fn(&str) -> bool) 
                 if lines.first().is_some_and(|title| title.contains(old)) {
                     // An entry and the one for recovery after it: both of the new kernel, then both of the old one.
                     let run = run_of(parts.get(at..).unwrap_or_default(), old);
-                    run.iter().for_each(|lines| push(&mut text, lines, Some((old, new))));
+                    for lines in &run {
+                        push(&mut text, lines, Some((old, new)));
+                    }
                     run.iter().filter(|_| exists(old)).for_each(|lines| push(&mut text, lines, None));
                     at += run.len();
                     continue;
