@@ -66,16 +66,14 @@ pub(super) fn nothing(
             .or_default()
             .push(image);
     }
-    let found = match all.len() {
-        0 => "there is none (a name is matched as a whole: `*` stands for any characters, `?` for one)"
-            .to_owned(),
-        _ => {
-            let reasons = reasons.into_iter().map(|(reason, mut images)| {
-                images.sort_by(|one, other| other.created.cmp(&one.created));
-                format!("{} {reason}", list(&images))
-            });
-            reasons.collect::<Vec<_>>().join("; ")
-        }
+    let found = if all.is_empty() {
+        "there is none (a name is matched as a whole: `*` stands for any characters, `?` for one)".to_owned()
+    } else {
+        let reasons = reasons.into_iter().map(|(reason, mut images)| {
+            images.sort_by(|one, other| other.created.cmp(&one.created));
+            format!("{} {reason}", list(&images))
+        });
+        reasons.collect::<Vec<_>>().join("; ")
     };
     let (owner, name) = (owner.to_owned(), name.to_owned());
     ImageChoiceError::Nothing { owner, name, region: region.to_owned(), found }

@@ -30,7 +30,7 @@ pub enum ImageNaming<'a> {
     Newest {
         /// `amazon`, `self`, or an account.
         owner: &'a str,
-        /// Its name, in which `*` and `?` stand for others (DescribeImages, filter `name`).
+        /// Its name, in which `*` and `?` stand for others (`DescribeImages`, filter `name`).
         name: &'a str,
     },
 }
