@@ -73,12 +73,11 @@ impl<'a> ImageSystem<'a> {
                 continue;
             };
             let known = surveyed.remove(&slot.start).filter(|volume| volume.len == slot.len);
-            let read = match known {
-                Some(volume) => Ok(volume.read),
-                None => {
-                    windows.push(Some(window));
-                    kind.format().read(&window, SourceId(windows.len() as u32 - 1))
-                }
+            let read = if let Some(volume) = known {
+                Ok(volume.read)
+            } else {
+                windows.push(Some(window));
+                kind.format().read(&window, SourceId(windows.len() as u32 - 1))
             };
             match read {
                 Ok(mut read) => {

@@ -10,7 +10,7 @@ use amiforge_formats::volume::{FsKind, VolumeIds, VolumeOptions};
 use amiforge_image::disk::{self, PartitionSize};
 use amiforge_image::pcr_policy::PcrPolicy;
 use amiforge_image::seal::{
-    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LoaderPrograms, Sealed, LateValues,
+    BootKernel, BootSpec, CommandLine, CommandRoot, GrubParts, Initrd, LateValues, LoaderPrograms, Sealed,
     UefiSpec, UkiParts, VerityArguments, Writable, WritableFolders,
 };
 use amiforge_rootfs::boot::{self as parts, BootFilesError, KernelFiles};

@@ -50,8 +50,10 @@ pub(super) fn check(
     }
     let cmdline = keys.cmdline.clone().unwrap_or_default();
     if cmdline.len() > CommandLine::MAX || cmdline.contains(|c: char| c.is_control()) {
-        let message =
-            format!("arguments are one line of at most {} bytes, without control characters", CommandLine::MAX);
+        let message = format!(
+            "arguments are one line of at most {} bytes, without control characters",
+            CommandLine::MAX
+        );
         checker.reject(at.key("cmdline"), message);
     }
     for (index, name) in keys.drivers.iter().flatten().enumerate() {

@@ -43,7 +43,6 @@ fn an_unsigned_image_is_refused_and_a_signed_one_is_registered_with_its_variable
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one story")]
 fn a_key_of_kms_signs_as_the_command_line_of_aws_does() {
     let Some(python) = python::with(&["boto3", "moto.server", "cryptography"]) else { return };
     let moto = Moto::start(&python);

@@ -23,7 +23,8 @@ fn judged(python: &Path, requests: &[Value]) -> Vec<Value> {
     let mut command = python::script(python, "bundle_by_the_book.py");
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
-    let lines: String = requests.iter().map(|request| format!("{request}\n")).collect();
+    let lines: Vec<String> = requests.iter().map(ToString::to_string).collect();
+    let lines = lines.join("\n") + "\n";
     input.write_all(lines.as_bytes()).unwrap();
     drop(input);
     let output = child.wait_with_output().unwrap();

@@ -78,7 +78,7 @@ fn what_the_base_deleted_is_told_and_taken_out_on_request() {
     assert_eq!(status, Some(3));
     let of = |severity: &str| found.iter().filter(|one| one.1 == severity).collect::<Vec<_>>();
     let is_text = |one: &&(String, String, String)| one.0 == "below-tree" && one.2.contains("root");
-    assert!(of("warning").iter().any(|one| is_text(one)), "{found:?}");
+    assert!(of("warning").iter().any(is_text), "{found:?}");
     // The key counts as one, wherever it is.
     assert!(of("error").iter().any(|one| one.0 != "below-tree"), "{found:?}");
     let refused = program::run(&["export", &with.folder.to_string_lossy(), "-o", "/dev/null"]);

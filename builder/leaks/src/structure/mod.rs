@@ -238,12 +238,11 @@ impl StructureRule {
 pub fn count_in_file(path: &[u8], bytes: &[u8]) -> Result<usize, NotAGlob> {
     // The tables are made once: that takes some thousand times as long as a short file.
     static FINDER: OnceLock<StructureFinder> = OnceLock::new();
-    let finder = match FINDER.get() {
-        Some(finder) => finder,
-        None => {
-            let made = StructureFinder::new(&RuleFilter::default())?;
-            FINDER.get_or_init(|| made)
-        }
+    let finder = if let Some(finder) = FINDER.get() {
+        finder
+    } else {
+        let made = StructureFinder::new(&RuleFilter::default())?;
+        FINDER.get_or_init(|| made)
     };
     let subject = RuleSubject { path, bytes: &bytes[..bytes.len().min(TEXT_MAX)] };
     // Every check sees the bytes, whatever the path is.

@@ -84,6 +84,9 @@ pub(in crate::pipeline) fn run(
     Ok(saved.tree)
 }
 
+/// The commands that changed a path, by path.
+type StepsByPath = BTreeMap<Vec<u8>, PathSteps>;
+
 impl RunNotes {
     fn of(random: Vec<RandomFile>, steps: BTreeMap<Vec<u8>, PathSteps>) -> Self {
         let word = |(path, steps): (Vec<u8>, PathSteps)| {
@@ -97,14 +100,14 @@ impl RunNotes {
     }
 
     /// What [`RunNotes::bytes`] wrote.
-    fn read(bytes: &[u8]) -> Result<(Vec<RandomFile>, BTreeMap<Vec<u8>, PathSteps>), BuildError> {
+    fn read(bytes: &[u8]) -> Result<(Vec<RandomFile>, StepsByPath), BuildError> {
         let notes: Self =
             serde_json::from_slice(bytes).map_err(|error| BuildError::Notes(error.to_string()))?;
         notes.into_parts()
     }
 
     /// The files that depend on random numbers, and the steps by path.
-    fn into_parts(self) -> Result<(Vec<RandomFile>, BTreeMap<Vec<u8>, PathSteps>), BuildError> {
+    fn into_parts(self) -> Result<(Vec<RandomFile>, StepsByPath), BuildError> {
         let path = |(word, content, metadata): (String, u32, u32)| {
             let path = DumpWord::parse(&word)
                 .ok_or_else(|| BuildError::Notes(format!("`{word}` is no word of a listing")))?;

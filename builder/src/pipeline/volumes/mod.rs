@@ -143,7 +143,8 @@ fn take(tree: &mut Tree, path: &str, id: &str, links: &[u32]) -> Result<Tree, Sp
             }
         }
     }
-    let split = shared.iter().find(|(old, (_, met))| links.get(old.index()).is_some_and(|links| links != met));
+    let split =
+        shared.iter().find(|(old, (_, met))| links.get(old.index()).is_some_and(|links| links != met));
     match split {
         None => Ok(taken),
         Some((&old, &(new, _))) => {

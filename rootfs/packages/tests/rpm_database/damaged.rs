@@ -187,11 +187,15 @@ fn ndb(headers: &[Vec<u8>]) -> Vec<u8> {
         let start = blobs.len();
         let len = header.len() as u32;
         blobs.extend_from_slice(b"BlbS");
-        [number, 1, len].iter().for_each(|word| blobs.extend_from_slice(&word.to_le_bytes()));
+        for word in [number, 1, len] {
+            blobs.extend_from_slice(&word.to_le_bytes());
+        }
         blobs.extend_from_slice(header);
         blobs.resize((blobs.len() + 12).next_multiple_of(16) - 12, 0);
         // The reader does not look at the sum of a blob.
-        [0, len].iter().for_each(|word: &u32| blobs.extend_from_slice(&word.to_le_bytes()));
+        for word in [0, len] {
+            blobs.extend_from_slice(&word.to_le_bytes());
+        }
         blobs.extend_from_slice(b"BlbE");
         bytes.extend_from_slice(b"Slot");
         for word in [number, at as u32, ((blobs.len() - start) / 16) as u32] {

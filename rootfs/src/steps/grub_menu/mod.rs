@@ -62,11 +62,19 @@ pub fn enter_newest_kernel(
         return Ok(GrubMenu::Newest);
     }
     if kernel.initrd.is_none() && text::has_initrd(&menu) {
-        return Ok(GrubMenu::Other { path, release, reason: "it has no initrd, and that of the menu has one" });
+        return Ok(GrubMenu::Other {
+            path,
+            release,
+            reason: "it has no initrd, and that of the menu has one",
+        });
     }
     let has_kernel = |release: &str| find_kernel(tree, sources, Some(release)).is_ok();
     let Some(changed) = text::with_kernel(&menu, &release, &has_kernel) else {
-        return Ok(GrubMenu::Other { path, release, reason: "no entry of the menu starts a kernel by its release" });
+        return Ok(GrubMenu::Other {
+            path,
+            release,
+            reason: "no entry of the menu starts a kernel by its release",
+        });
     };
     path::write(tree, path.as_bytes(), changed.as_bytes(), 0o600, time).map_err(StepError::GrubMenu)?;
     Ok(GrubMenu::Entered { path, release })

@@ -44,7 +44,8 @@ impl MotoAccount {
             template: String::new(),
             instances: Vec::new(),
         };
-        account.snapshot = account.must(&["upload", &account.bundle_text()]).trim().to_owned();
+        let snapshot = account.must(&["upload", &account.bundle_text()]);
+        snapshot.trim().clone_into(&mut account.snapshot);
         let made = [account.moto.endpoint.as_str(), &account.snapshot];
         let made: Value = serde_json::from_str(&python::must(python, "moto/account.py", &made)).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();

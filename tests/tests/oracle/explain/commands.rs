@@ -33,7 +33,7 @@ fn build(folder: &Path, count: usize) -> Bundle {
                       \"minimal\"\n\n[[source]]\nkind = \"dir\"\npath = \"root\"\n"
             .to_owned();
     for command in &COMMANDS[..count] {
-        recipe += &format!("\n[[run]]\ncommand = '''{command}'''\n");
+        recipe.extend(["\n[[run]]\ncommand = '''", command, "'''\n"]);
     }
     let path = folder.join(format!("recipe-{count}.toml"));
     fs::write(&path, recipe).unwrap();

@@ -42,7 +42,8 @@ pub(super) fn find(
     sources: &dyn Sources,
 ) -> Result<Option<(RpmDatabaseKind, TreePath)>, RpmDatabaseError> {
     let stated = stated(&RpmMacros::of_tree(tree, sources)?);
-    let folders: Vec<String> = stated.into_iter().chain(RPM_FOLDERS.map(|folder| format!("/{folder}"))).collect();
+    let folders: Vec<String> =
+        stated.into_iter().chain(RPM_FOLDERS.map(|folder| format!("/{folder}"))).collect();
     for kind in RpmDatabaseKind::ALL {
         for folder in &folders {
             let path = format!("{folder}/{}", kind.file());
