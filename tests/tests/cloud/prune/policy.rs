@@ -19,7 +19,7 @@ fn the_policy_of_a_dry_run_allows_every_call_that_is_made() {
     account.retain();
     let policies = [
         ("prune", account.prune(&["--dry-run"])),
-        ("orphans", account.json(&["orphans", "--dry-run"])),
+        ("orphans", account.json(&["orphans", "--delete", "--dry-run"])),
         ("undo", account.json(&["undo", "--dry-run"])),
     ];
     let plain = account.id("plain").to_owned();
