@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
-use std::time::Duration;
 
 use amiforge_formats::time::Time;
 use rustix::process::{Pid, RawPid, WaitOptions, WaitStatus};
@@ -97,19 +96,6 @@ struct Tracee {
     parent: Option<RawPid>,
     /// Whether it has stopped at least once.
     begun: bool,
-    /// Whether it waits at its first stop for the event of the thread that created it.
-    held: bool,
-}
-
-impl Tracee {
-    /// Advances its clock to that of the thread that created it, and lets it run where it waits for that.
-    fn release(&mut self, number: RawPid, passed: Duration) {
-        self.emulator.passed = self.emulator.passed.max(passed);
-        if let Some(pid) = Pid::from_raw(number).filter(|_| std::mem::take(&mut self.held)) {
-            // It fails where the thread was killed at its stop, whose end is seen next.
-            drop(sys::resume(pid, 0));
-        }
-    }
 }
 
 /// All threads of a command.
@@ -157,7 +143,7 @@ impl Tracees {
 
     fn tracee(&mut self, pid: RawPid) -> &mut Tracee {
         let (now, seed) = (self.now, self.seed);
-        let new = || Tracee { emulator: ClockEmulator::new(now, seed), parent: None, begun: false, held: false };
+        let new = || Tracee { emulator: ClockEmulator::new(now, seed), parent: None, begun: false };
         self.threads.entry(pid).or_insert_with(new)
     }
 
@@ -171,8 +157,7 @@ impl Tracees {
             libc::PTRACE_EVENT_EXEC => patch_auxv(pid, &self.random, self.still)?,
             libc::PTRACE_EVENT_SECCOMP => {
                 let (now, seed) = (self.now, self.seed);
-                let emulator = || ClockEmulator::new(now, seed);
-                let new = || Tracee { emulator: emulator(), parent: None, begun: true, held: false };
+                let new = || Tracee { emulator: ClockEmulator::new(now, seed), parent: None, begun: true };
                 let tracee = self.threads.entry(number).or_insert_with(new);
                 if tracee.emulator.on_entry(pid, &mut self.shared)? == Resume::UntilExit {
                     return sys::resume_until_syscall_exit(pid);
@@ -191,15 +176,8 @@ impl Tracees {
                 sys::trace_options(pid)?;
                 patch_auxv(pid, &self.random, self.still)?;
             }
-            // The first stop of every new process and thread. It may be seen before the event of the thread that created it
-            // (ptrace(2), `PTRACE_O_TRACEFORK`), whose clock it inherits: until then it does not run.
-            0 if first && signal == libc::SIGSTOP => {
-                let tracee = self.tracee(number);
-                if tracee.parent.is_none() {
-                    tracee.held = true;
-                    return Ok(());
-                }
-            }
+            // The first stop of every new process and thread.
+            0 if first && signal == libc::SIGSTOP => {}
             0 => deliver = signal,
             _ => {}
         }
@@ -208,20 +186,16 @@ impl Tracees {
 
     /// A thread has created another, which inherits its clock.
     fn on_fork(&mut self, parent: RawPid, child: u64) {
-        let Ok(number) = RawPid::try_from(child) else { return };
+        let Ok(child) = RawPid::try_from(child) else { return };
         let passed = self.tracee(parent).emulator.passed;
-        let child = self.tracee(number);
+        let child = self.tracee(child);
         child.parent = Some(parent);
-        child.release(number, passed);
+        child.emulator.passed = child.emulator.passed.max(passed);
     }
 
     /// A thread has ended. The clock of its parent advances to its clock: the parent may have waited for it.
     fn on_end(&mut self, pid: RawPid) {
         let Some(ended) = self.threads.remove(&pid) else { return };
-        // A thread that is killed while it creates another has no event of that.
-        for (pid, tracee) in self.threads.iter_mut().filter(|(_, tracee)| tracee.held) {
-            tracee.release(*pid, ended.emulator.passed);
-        }
         if let Some(parent) = ended.parent.and_then(|parent| self.threads.get_mut(&parent)) {
             parent.emulator.passed = parent.emulator.passed.max(ended.emulator.passed);
         }
