@@ -3,7 +3,7 @@
 //!
 //! Random bytes would never be a file system, so the first bytes change a small one (a seed of `cargo fuzz` may be longer):
 //! each eight are a structure, an offset in it, and bytes. The checksum of the structure is repaired. The image has 20 MiB, of
-//! which a tenth is not zero: it is changed in place and put right again, and readers are told of its holes.
+//! which a tenth is not zero: it is changed in place and put right again, and readers know its holes.
 #![no_main]
 
 use std::io;

@@ -54,7 +54,7 @@ def save(name, value):
 
 
 def remake(documents=True, subjects=True):
-    """Makes good again what binds the files, as somebody would who can write to all of them."""
+    """Makes good again what binds the files, as a person could who can write to all of them."""
     if documents:
         manifest = load("manifest.json")
         for name in DOCUMENTS:

@@ -72,7 +72,7 @@ mod tests {
         let text = said("x86_64", &[STATUS, LIST, LOADER]).unwrap();
         assert!(text.contains("the package shim-x64 owns `/boot/efi/EFI/BOOT/BOOTX64.EFI`"), "{text}");
         assert!(text.contains("`without = [\"shim-x64\"]`"), "{text}");
-        // The file is nobody's, the package has not unpacked it, or firmware of this machine starts another one.
+        // No package owns the file, the package has not unpacked it, or firmware of this machine starts another one.
         assert_eq!(said("x86_64", &[STATUS, LOADER]), None);
         assert_eq!(said("x86_64", &[STATUS, LIST]), None);
         assert_eq!(said("aarch64", &[STATUS, LIST, LOADER]), None);

@@ -74,7 +74,7 @@ pub fn inventory(tree: &Tree, blobs: &Blobs, packages: &[InstalledPackage]) -> i
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
     let work = || -> io::Result<Vec<(usize, SbomFile)>> {
-        // One after the other, whoever is free: a few files have most of the bytes.
+        // Each thread takes the next one: a few files have most of the bytes.
         let mine = std::iter::from_fn(|| {
             let number = next.fetch_add(1, Ordering::Relaxed);
             files.get(number).map(|file| (number, file))

@@ -68,7 +68,7 @@ pub(crate) fn is_public(name: &str) -> bool {
     name.starts_with("/aws/")
 }
 
-/// The table key of a parameter of an account. There is one public parameter of a name, whoever reads it.
+/// The table key of a parameter of an account. There is one public parameter of a name for all accounts.
 pub(crate) fn parameter_key(account: &str, name: &str) -> String {
     if is_public(name) { format!("public:{name}") } else { format!("{account}:{name}") }
 }

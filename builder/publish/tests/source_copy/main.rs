@@ -209,7 +209,7 @@ async fn story(seed: u64, folder: &Path, expected: Digest, ends: &mut Ends) {
         assert_eq!(machine.stored, Some(expected), "{end}");
     }
     let left = world.lock().copies();
-    // That of the machine that is gone is deleted by whoever begins a copy next.
+    // That of the machine that is gone is deleted by the next command that begins a copy.
     assert!(
         left <= usize::from(world.lock().copies_of("a machine that is gone").len() == 1),
         "seed {seed}: {left}"

@@ -52,7 +52,7 @@ pub(super) fn mode(
     (mode.map(BootMode::ec2_name), none.into_iter().collect())
 }
 
-/// Has the kept boot loader start the newest kernel, where it is told what to start by a file of the tree: no installer of boot
+/// Has the kept boot loader start the newest kernel, where a file of the tree says what it starts: no installer of boot
 /// loaders has run. A warning where that cannot be done.
 ///
 /// # Errors

@@ -48,7 +48,7 @@ fn provenance_is_signed_and_a_policy_may_require_it() {
     let name = signature(&cli, ".provenance.dsse.json");
     let text = fs::read_to_string(cli.path(&name)).unwrap();
     fs::write(cli.path(&name), text.replace("\"sig\":\"", "\"sig\":\"AAAA")).unwrap();
-    // Refused although the same statement is signed beside it: whoever takes this file alone would be deceived.
+    // Refused although the same statement is signed beside it: a reader of this file alone would be deceived.
     let refused = ["is no attestation of this bundle", "checking the signature of the key"];
     expect(&cli, &strict, 3, &refused);
     fs::remove_file(cli.path(&signature(&cli, ".sigstore.json"))).unwrap();
