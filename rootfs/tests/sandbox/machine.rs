@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[crate::Test] = crate::tests![
     nodes_of_the_host_keep_their_attributes,
     sleeping_takes_time_in_every_form,
     a_script_that_sleeps_until_a_time_ends,
+    new_processes_inherit_the_clock,
+    processes_whose_creator_is_killed_run,
 ];
 
 /// Prints all facts except durations.
@@ -194,4 +196,25 @@ fn a_script_that_sleeps_until_a_time_ends() {
     fixture.add("etc/fresh", meta, NodeKind::File(fresh));
     let captured = fixture.run_job(&job).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(String::from_utf8(captured.log.0).unwrap(), "0\ncold\n");
+}
+
+/// A new process may stop before its creator reports it.
+fn new_processes_inherit_the_clock() {
+    let script = "perl -e 'select undef, undef, undef, 1; my $start = time; my $early = 0;
+        for (1..2000) { my $pid = fork; exit(time < $start) if !$pid; waitpid $pid, 0; $early += $? >> 8; } print $early'";
+    let Some(job) = still(script) else { return };
+    assert_eq!(log(&job), "0");
+}
+
+/// A creator that is killed while it forks reports nothing.
+fn processes_whose_creator_is_killed_run() {
+    let script = "perl -e 'pipe my $end, my $open;
+        for my $round (1..300) {
+            my $pid = fork;
+            if (!$pid) { close $end; while (1) { fork || exit } }
+            select undef, undef, undef, 0.0001 * ($round % 40); kill 9, $pid; waitpid $pid, 0;
+        }
+        close $open; read $end, my $nothing, 1; print \"all ended\"'";
+    let Some(job) = still(script) else { return };
+    assert_eq!(log(&job), "all ended");
 }

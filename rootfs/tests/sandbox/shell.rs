@@ -112,8 +112,9 @@ fn a_shell_is_on_a_terminal_of_its_own() {
     for text in ["hello\r\n", "/dev/pts/0\r\n", "33 111\r\n", "by the step, vt220.\r\n"] {
         terminal.until(text);
     }
-    // Ctrl-C ends the command of the shell and nothing else.
-    terminal.type_in("echo wa''iting; sleep 1000\n");
+    // Ctrl-C ends the command of the shell and nothing else. The command tells that it runs, not the shell: until it has the
+    // terminal, the shell takes the signal for itself and waits for the command.
+    terminal.type_in("sh -c 'echo wa\"\"iting; exec sleep 1000'\n");
     terminal.until("waiting\r\n");
     terminal.type_in("\x03");
     // Input that was typed ahead would be discarded with the command.

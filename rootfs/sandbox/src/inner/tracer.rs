@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write as _};
+use std::time::Duration;
 
 use amiforge_formats::time::Time;
 use rustix::process::{Pid, RawPid, WaitOptions, WaitStatus};
@@ -92,10 +93,30 @@ impl Tracer {
 /// A traced thread.
 struct Tracee {
     emulator: ClockEmulator,
-    /// The thread that created it.
-    parent: Option<RawPid>,
+    /// The thread that created it, once that one's event was seen.
+    creator: Option<RawPid>,
     /// Whether it has stopped at least once.
     begun: bool,
+    /// Whether the SIGSTOP that the kernel sends to every new tracee is still to come.
+    stop_due: bool,
+    /// Set while it waits at its first stop for the event of its creator: the signal to resume it with, or 0.
+    held: Option<i32>,
+}
+
+impl Tracee {
+    fn new(now: Time, seed: Seed) -> Self {
+        let emulator = ClockEmulator::new(now, seed);
+        Self { emulator, creator: None, begun: false, stop_due: true, held: None }
+    }
+
+    /// Advances its clock to that of its creator, and resumes it where it waits for that.
+    fn inherit(&mut self, number: RawPid, passed: Duration) {
+        self.emulator.passed = self.emulator.passed.max(passed);
+        if let (Some(signal), Some(pid)) = (self.held.take(), Pid::from_raw(number)) {
+            // It fails where the thread was killed during its stop; its end is seen next.
+            drop(sys::resume(pid, signal));
+        }
+    }
 }
 
 /// All threads of a command.
@@ -143,8 +164,7 @@ impl Tracees {
 
     fn tracee(&mut self, pid: RawPid) -> &mut Tracee {
         let (now, seed) = (self.now, self.seed);
-        let new = || Tracee { emulator: ClockEmulator::new(now, seed), parent: None, begun: false };
-        self.threads.entry(pid).or_insert_with(new)
+        self.threads.entry(pid).or_insert_with(|| Tracee::new(now, seed))
     }
 
     /// Handles a stop of a traced thread and resumes it.
@@ -154,12 +174,14 @@ impl Tracees {
         let signal = status.stopping_signal().unwrap_or(0);
         let mut deliver = 0;
         match status.as_raw() >> 16 {
-            libc::PTRACE_EVENT_EXEC => patch_auxv(pid, &self.random, self.still)?,
+            libc::PTRACE_EVENT_EXEC => {
+                self.release_abandoned(number);
+                patch_auxv(pid, &self.random, self.still)?;
+            }
             libc::PTRACE_EVENT_SECCOMP => {
-                let (now, seed) = (self.now, self.seed);
-                let new = || Tracee { emulator: ClockEmulator::new(now, seed), parent: None, begun: true };
-                let tracee = self.threads.entry(number).or_insert_with(new);
-                if tracee.emulator.on_entry(pid, &mut self.shared)? == Resume::UntilExit {
+                if let Some(tracee) = self.threads.get_mut(&number)
+                    && tracee.emulator.on_entry(pid, &mut self.shared)? == Resume::UntilExit
+                {
                     return sys::resume_until_syscall_exit(pid);
                 }
             }
@@ -172,13 +194,24 @@ impl Tracees {
                 }
             }
             0 if first && is_main && signal == libc::SIGTRAP => {
-                // The first `exec` of the command, after it requested to be traced.
+                // The first `exec` of the command, after it requested to be traced: the kernel sends it no SIGSTOP.
+                self.tracee(number).stop_due = false;
                 sys::trace_options(pid)?;
                 patch_auxv(pid, &self.random, self.still)?;
             }
-            // The first stop of every new process and thread.
-            0 if first && signal == libc::SIGSTOP => {}
-            0 => deliver = signal,
+            0 => {
+                deliver = signal;
+                let tracee = self.tracee(number);
+                if signal == libc::SIGSTOP && std::mem::take(&mut tracee.stop_due) {
+                    deliver = 0;
+                }
+                // The first stop of a thread may be seen before the event of its creator (ptrace(2),
+                // `PTRACE_O_TRACEFORK`), whose clock it inherits: it does not run until then.
+                if first && !is_main && tracee.creator.is_none() && self.has_creator(number) {
+                    self.tracee(number).held = Some(deliver);
+                    return Ok(());
+                }
+            }
             _ => {}
         }
         sys::resume(pid, deliver)
@@ -186,20 +219,45 @@ impl Tracees {
 
     /// A thread has created another, which inherits its clock.
     fn on_fork(&mut self, parent: RawPid, child: u64) {
-        let Ok(child) = RawPid::try_from(child) else { return };
+        let Ok(number) = RawPid::try_from(child) else { return };
         let passed = self.tracee(parent).emulator.passed;
-        let child = self.tracee(child);
-        child.parent = Some(parent);
-        child.emulator.passed = child.emulator.passed.max(passed);
+        let child = self.tracee(number);
+        child.creator = Some(parent);
+        child.inherit(number, passed);
     }
 
     /// A thread has ended. The clock of its parent advances to its clock: the parent may have waited for it.
     fn on_end(&mut self, pid: RawPid) {
         let Some(ended) = self.threads.remove(&pid) else { return };
-        if let Some(parent) = ended.parent.and_then(|parent| self.threads.get_mut(&parent)) {
-            parent.emulator.passed = parent.emulator.passed.max(ended.emulator.passed);
+        if let Some(creator) = ended.creator.and_then(|creator| self.threads.get_mut(&creator)) {
+            creator.emulator.passed = creator.emulator.passed.max(ended.emulator.passed);
+        }
+        self.release_abandoned(pid);
+    }
+
+    /// Resumes the threads that wait for an event that will not come, because their creator was killed before it: by a
+    /// signal, or as one of several threads of `gone`, a process that another of its threads has replaced by `exec`.
+    fn release_abandoned(&mut self, gone: RawPid) {
+        let held: Vec<_> =
+            self.threads.iter().filter(|(_, tracee)| tracee.held.is_some()).map(|(pid, _)| *pid).collect();
+        for pid in held {
+            if creating_process(pid) == Some(gone) || !self.has_creator(pid) {
+                self.tracee(pid).inherit(pid, Duration::ZERO);
+            }
         }
     }
+
+    /// Whether the process that created a thread is traced, and so has not ended. (The first process adopts orphans.)
+    fn has_creator(&self, pid: RawPid) -> bool {
+        creating_process(pid).is_some_and(|process| self.threads.contains_key(&process))
+    }
+}
+
+/// The process that created a thread: its own, or the parent of that if it is the first thread (`proc_pid_status(5)`).
+fn creating_process(pid: RawPid) -> Option<RawPid> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let number = |name| status.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    number("Tgid:").filter(|process| *process != pid).or_else(|| number("PPid:"))
 }
 
 /// The bytes at `AT_RANDOM`; glibc takes the stack guard from them, whose first byte it makes zero itself.
