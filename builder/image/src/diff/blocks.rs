@@ -63,7 +63,8 @@ pub struct BlockReport {
     pub b: String,
     /// Whether no block differs.
     pub equal: bool,
-    /// Blocks of 512 KiB that differ and are not all zeros in the second image.
+    /// Blocks of 512 KiB that differ. Those that only become zeros are sent too: else what was deleted would be in the new
+    /// snapshot.
     pub sent: u64,
     /// Files of the second image with new content.
     pub new_files: u64,
@@ -151,7 +152,7 @@ pub fn blocks(a: &Path, b: &Path, options: DiffOptions<'_>) -> Result<BlockRepor
             _ => counting.bytes(index, &pages)?,
         }
     }
-    counting.report(names, equal, &view_b)
+    Ok(counting.report(names, equal, &view_b))
 }
 
 /// The bytes of two partitions, and the format of both.
@@ -258,25 +259,17 @@ impl Counting<'_> {
         Ok(())
     }
 
-    fn report(
-        self,
-        (a, b): (String, String),
-        equal: bool,
-        view: &DiskView,
-    ) -> Result<BlockReport, DiffError> {
+    fn report(self, (a, b): (String, String), equal: bool, view: &DiskView) -> BlockReport {
         let mut counts: BTreeMap<(Option<usize>, BlockCause), u64> = BTreeMap::new();
-        for (block, (cause, index)) in &self.found {
-            let zero = is_zero(self.b, block * BLOCK, BLOCK);
-            if !zero.map_err(|error| DiffError::medium(self.b, error))? {
-                *counts.entry((*index, *cause)).or_default() += 1;
-            }
+        for (cause, index) in self.found.values() {
+            *counts.entry((*index, *cause)).or_default() += 1;
         }
         let count = |((index, cause), blocks): (&(Option<usize>, BlockCause), &u64)| CauseCount {
             partition: index.map(|index| view.slots[index].title()),
             cause: *cause,
             blocks: *blocks,
         };
-        Ok(BlockReport {
+        BlockReport {
             a,
             b,
             equal,
@@ -284,7 +277,7 @@ impl Counting<'_> {
             new_files: self.new_files,
             new_bytes: self.new_bytes,
             causes: counts.iter().map(count).collect(),
-        })
+        }
     }
 }
 

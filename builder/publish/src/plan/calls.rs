@@ -263,7 +263,11 @@ impl CallList {
     /// Adds the calls of `--abandon`.
     fn add_abandon_calls(&mut self, request: &Request) {
         let purpose = "only with --abandon, or to make a failed copy anew";
-        let mut actions = vec!["ec2:DeleteSnapshot", "ec2:DeregisterImage"];
+        let mut actions = vec!["ec2:DeregisterImage"];
+        // Where snapshots are imported, those without a tag are deleted too.
+        if !self.calls.iter().any(|call| call.action == "ec2:DeleteSnapshot" && call.region == self.region) {
+            actions.push("ec2:DeleteSnapshot");
+        }
         if request.protection.is_some() {
             actions.push("ec2:DisableImageDeregistrationProtection");
         }
